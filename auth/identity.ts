@@ -1,0 +1,14 @@
+/** Who a request is from, as the directory knows them. */
+export type Identity = {
+  /** 64 hex digits, stable for the life of the user. */
+  readonly canonicalId: string
+  readonly displayName: string
+  /** The directory's name of the user. */
+  readonly userName: string
+  readonly email?: string | undefined
+  /** Names of the directory groups. */
+  readonly groups: readonly string[]
+  readonly posix?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | undefined
+  /** The key the request was signed with. */
+  readonly accessKeyId: string
+}

@@ -1,0 +1,69 @@
+/**
+ * An operation is a value: everything the gateway knows of it stands in its file, and nothing else lists operations but
+ * operations/index.ts. router.ts finds it by `match`, authorize.ts asks for `action`, metrics and logs use `name`,
+ * xml.ts reads the body by `body`, `run` does the work.
+ */
+
+import type { Static, TSchema } from 'typebox'
+import type { Identity } from '#auth'
+import type { Namespace } from '#namespace'
+import type { ObjectBody } from './body/pipeline.ts'
+import type { S3Config } from './config.ts'
+import type { Reply } from './reply.ts'
+import type { S3Headers, S3Query } from './s3-request.ts'
+
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
+export type Scope = 'service' | 'bucket' | 'object'
+
+export type Match = {
+  readonly method: Method
+  readonly on: Scope
+  /** Query parameters that must be there; `list-type=2` asks for a value too. More of them = more specific. */
+  readonly query?: readonly string[]
+  /** Headers that must be there. */
+  readonly headers?: readonly string[]
+}
+
+/** What `run` gets. `bucket` and `key` are decoded and '' where the scope has none. */
+export type Call<Body = undefined> = {
+  readonly bucket: string
+  readonly key: string
+  readonly query: S3Query
+  readonly headers: S3Headers
+  /** The parsed XML body, where the operation has a `body`. */
+  readonly body: Body
+  /** The object bytes, decoded and verified as they are read; for operations without a `body`. */
+  readonly bytes: ObjectBody
+  /** Bound to the caller. */
+  readonly namespace: Namespace
+  /** undefined: anonymous. */
+  readonly identity: Identity | undefined
+  readonly s3: S3Config
+  readonly requestId: string
+  readonly now: Date
+  /** `https://host:port` as the client reached us, for Location. */
+  readonly endpoint: string
+}
+
+type BodyOf<Shape> = Shape extends TSchema ? Static<Shape> : undefined
+
+export type Operation<Shape extends TSchema | undefined = TSchema | undefined> = {
+  /** AWS's name, e.g. PutBucketTagging. */
+  readonly name: string
+  readonly match: Match
+  /** e.g. s3:PutBucketTagging; undefined where anybody may call it (OPTIONS) or `run` asks itself. */
+  readonly action: string | undefined
+  /** `optional`: an empty body is `undefined` instead of MalformedXML. */
+  readonly body?: {
+    readonly root: string
+    readonly shape: Shape
+    readonly optional?: boolean
+    readonly maxBytes?: number
+  }
+  run(call: Call<BodyOf<Shape>>): Promise<Reply>
+}
+
+export function defineOperation<Shape extends TSchema | undefined = undefined>(operation: Operation<Shape>): Operation {
+  // One place forgets the body's type: the router hands every operation a body that its own schema has validated.
+  return operation as unknown as Operation
+}
