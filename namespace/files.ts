@@ -35,6 +35,7 @@ export type Stat = {
   readonly sizeBytes: number
   readonly mtimeNs: bigint
   readonly ctimeNs: bigint
+  /** Permission bits, 0 … 0o7777. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -50,7 +51,7 @@ export type Found = {
   readonly attribute: Buffer | undefined
   /** The whole content, when it is a regular file of at most `bodyBytesMax` bytes. */
   readonly body: Buffer | undefined
-  /** Open for reading when `keepOpen` was asked and no body came back. Then the caller closes it. */
+  /** A file or directory, open for reading, when `keepOpen` was asked and no body came back. Then the caller closes it. */
   readonly descriptor: Descriptor | undefined
 }
 
@@ -96,13 +97,14 @@ export type FileCalls = {
   /**
    * Fused look-up: open without following links, fstat, one attribute, small content, in one job.
    * undefined when there is nothing (ENOENT, ENOTDIR) or a symbolic link (ELOOP). A fifo, socket or device is never opened for
-   * long: it comes back with its type and no descriptor.
+   * long: it comes back with its type and no descriptor. EACCES when it may not be read. `bodyBytesMax` -1: never a body, so that an empty
+   * file comes back with a descriptor too.
    */
   find(
     path: string,
     want: { readonly attribute: string; readonly bodyBytesMax: number; readonly keepOpen: boolean },
   ): Promise<Found | undefined>
-  /** Opens an existing regular file ('read' | 'write' = read and write) or a directory ('directory'). */
+  /** Opens an existing regular file ('read' | 'write' = read and write) or a directory ('directory'). ELOOP for a link, ENXIO for a fifo … */
   open(path: string, how: 'read' | 'write' | 'directory'): Promise<Descriptor>
   /** O_CREAT | O_EXCL when `exclusive`, else O_CREAT; read and write. EEXIST when exclusive and there. */
   create(path: string, mode: number, exclusive: boolean): Promise<Descriptor>
@@ -110,10 +112,15 @@ export type FileCalls = {
   stat(descriptor: Descriptor): Promise<Stat>
   /** fstatat without following a link; undefined when there is nothing. */
   statPath(path: string): Promise<Stat | undefined>
+  /** Fills `into`, fewer bytes only at the file's end. The memory belongs to the call until it has answered, as does a chunk written. */
   read(descriptor: Descriptor, into: Uint8Array, positionBytes: number): Promise<number>
   /** Writes all of `chunk` at the position and feeds it to `hasher`, in one job off the main thread. */
   write(descriptor: Descriptor, chunk: Uint8Array, positionBytes: number, hasher?: Hasher): Promise<void>
+  /** Feeds bytes of an open file to `hasher` in one job: bytes hashed, fewer when the file ends early. Ask for some MiB at a time. */
+  hashRange(descriptor: Descriptor, offset: number, lengthBytes: number, hasher: Hasher): Promise<number>
   truncate(descriptor: Descriptor, sizeBytes: number): Promise<void>
+  /** futimens: the time of the last modification, nothing else. */
+  setModified(descriptor: Descriptor, mtimeNs: bigint): Promise<void>
   flush(descriptor: Descriptor): Promise<void>
   /** fsync of a directory by path; '' is the root. */
   flushDirectory(path: string): Promise<void>
@@ -133,8 +140,11 @@ export type FileCalls = {
   removeDirectory(path: string): Promise<boolean>
   /** One directory. false when it is there already (a directory); EEXIST when something else is there. */
   makeDirectory(path: string, mode: number): Promise<boolean>
-  /** All entries but '.' and '..', sorted. ENOENT, ENOTDIR. */
-  scan(path: string): Promise<Scan>
+  /**
+   * All entries but '.' and '..', sorted. ENOENT, ENOTDIR. With `atMost` it may stop reading at that many entries: then `count` is
+   * exactly `atMost`, and what it shows, sorted, is some of the directory.
+   */
+  scan(path: string, atMost?: number): Promise<Scan>
   /** Stat and attribute of many names of one directory, one slot each; undefined for one that vanished, is unreadable or no file or directory. */
   statMany(directory: string, names: readonly Buffer[], attribute: string): Promise<readonly (StatRow | undefined)[]>
   /**
@@ -142,6 +152,8 @@ export type FileCalls = {
    * Never blocks on a local file system.
    */
   lock(descriptor: Descriptor, offset: bigint, mode: 'shared' | 'exclusive' | 'none'): Promise<boolean>
+  /** Makes `target` share all of the source's bytes (FICLONE). false where the mount cannot; then nothing has changed. */
+  clone(source: Descriptor, target: Descriptor): Promise<boolean>
   /** Clone (FICLONERANGE) or copy_file_range or read and write, whatever works: bytes copied, always all of them unless the source ends. */
   copyRange(
     source: Descriptor,
@@ -152,7 +164,8 @@ export type FileCalls = {
   ): Promise<number>
   /**
    * sendfile(2) from an open file into a connected socket's descriptor, waiting for the socket by uv_poll. Resolves with the bytes
-   * sent: fewer than asked when the file ended early or the peer has gone. Does not close either.
+   * sent: fewer than asked when the file ended early or the peer has gone. Does not close either. When the owner closes the socket
+   * meanwhile, it ends within a second.
    */
   sendFile(socketDescriptor: number, descriptor: Descriptor, offset: number, lengthBytes: number): Promise<number>
   /** Space of the file system, in bytes. */

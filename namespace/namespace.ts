@@ -1,4 +1,191 @@
-/** The door of namespace/. */
+/** The door of namespace/: everything that gateway/ may use of it. */
+import { randomBytes } from 'node:crypto'
+import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
+import { probeCapabilities } from './capabilities.ts'
+import { checkTree, type Finding } from './check-tree.ts'
+import { completeUpload } from './complete-upload.ts'
+import { copyObject } from './copy-object.ts'
+import { findDocument, removeDocument, writeDocument } from './documents.ts'
+import { NamespaceError } from './errors.ts'
+import { namespaceErrorOf } from './file-errors.ts'
+import type { Files } from './files.ts'
+import { requireFormat } from './format.ts'
+import { state } from './layout.ts'
+import { listObjects } from './list-objects.ts'
+import { openObject, statObject } from './open-object.ts'
+import type { Problem, Root } from './place.ts'
+import { openPosixFiles } from './posix-files.ts'
+import { putObject } from './put-object.ts'
+import { copyPart, putPart } from './put-part.ts'
+import { removeObject } from './remove-object.ts'
+import { createScanCache } from './scan-cache.ts'
+import { type Swept, sweep } from './sweep.ts'
+import { bucketOf, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
+import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
+import type { Bucket, Caller, Namespace } from './verbs.ts'
+
+export { type Capabilities, probeCapabilities } from './capabilities.ts'
+export type { Finding } from './check-tree.ts'
+export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
-export type { DigestName, PosixIdentity } from './files.ts'
+export type { DigestName, Files, PosixIdentity } from './files.ts'
+export type { Problem } from './place.ts'
+export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
+
+export type NamespaceOptions = {
+  /** Absolute path of the namespace root. */
+  readonly root: string
+  /** Further roots that mapped buckets lie on. */
+  readonly roots: readonly string[]
+  /** `strict`: what is acknowledged survives the loss of power. */
+  readonly durability: 'strict' | 'relaxed'
+  /** 32 bytes: authenticates records. */
+  readonly recordKey: Buffer
+  /** Of each root's pool. */
+  readonly threads: number
+  /** How many directories one key may need. */
+  readonly directoriesMax: number
+  readonly problems: (problem: Problem) => void
+  /** For tests: another Files over a root. */
+  readonly openFiles?: (path: string, options: { readonly threads: number }) => Files
+  readonly lockTimeoutMs?: number
+}
+
+export type OpenNamespace = {
+  /** undefined: anonymous. */
+  as(caller: Caller | undefined): Namespace
+  sweep(): Promise<Swept>
+  check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
+  /** Jobs of all mounts' pools. */
+  load(): { readonly queued: number; readonly running: number; readonly oldestMs: number }
+  close(): Promise<void>
+}
+
+/** Throws NamespaceError with one sentence when the tree must not be served (format, master key) and FileError when it is not there. */
+export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
+  const openFiles = options.openFiles ?? openPosixFiles
+  const nonce = (): string => randomBytes(8).toString('hex')
+  const flush = options.durability === 'strict'
+  const main = openFiles(options.root, options)
+  await requireFormat(main.as(undefined), options.recordKey, { flush, nonce })
+  const roots = [await openRoot(options.root, main, state.directory)]
+  for (const path of options.roots) roots.push(await openRoot(path, openFiles(path, options), ''))
+  const tree = openTree(roots, options.recordKey, {
+    flush,
+    directoriesMax: options.directoriesMax,
+    lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
+    problems: options.problems,
+    now: Date.now,
+    nonce,
+  })
+  return {
+    as: (caller) => namespaceOf(tree, caller),
+    sweep: () => sweep(tree),
+    check: (what) => checkTree(tree, what),
+    load: () => loadOf(roots),
+    close: () => tree.close(),
+  }
+}
+
+async function openRoot(path: string, files: Files, scratch: string): Promise<Root> {
+  const capabilities = await probeCapabilities(files, scratch)
+  return { path: path.replace(/\/+$/, ''), files, capabilities, scans: createScanCache() }
+}
+
+function loadOf(roots: readonly Root[]): { queued: number; running: number; oldestMs: number } {
+  const loads = roots.map((root) => root.files.load())
+  return {
+    queued: loads.reduce((sum, load) => sum + load.queued, 0),
+    running: loads.reduce((sum, load) => sum + load.running, 0),
+    oldestMs: Math.max(0, ...loads.map((load) => load.oldestMs)),
+  }
+}
+
+/** The verbs, bound to a caller. Every FileError that passes here becomes a code. */
+function namespaceOf(tree: Tree, caller: Caller | undefined): Namespace {
+  const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller)
+  const side = async ({
+    bucket,
+    key,
+  }: {
+    bucket: string
+    key: string
+  }): Promise<{ place: Awaited<ReturnType<typeof at>>; key: string }> => ({
+    place: await at(bucket),
+    key,
+  })
+  return {
+    buckets: {
+      create: (name) => coded(createBucket(tree, name, caller)),
+      read: (name) => coded(readBucket(tree, name)),
+      find: (name) => coded(findBucket(tree, name)),
+      remove: (name) => coded(removeBucket(tree, name)),
+      list: () => coded(listBuckets(tree)),
+      map: (name, directory, owner) => coded(mapBucket(tree, name, directory, owner)),
+      unmap: (name) => coded(unmapBucket(tree, name)),
+    },
+    objects: {
+      put: ({ bucket, key }, description, body, { precondition }) =>
+        coded(at(bucket).then((place) => putObject(place, key, description, body, precondition))),
+      open: ({ bucket, key }) => coded(at(bucket).then((place) => openObject(place, key))),
+      stat: ({ bucket, key }) => coded(at(bucket).then((place) => statObject(place, key))),
+      remove: ({ bucket, key }, { precondition }) =>
+        coded(at(bucket).then((place) => removeObject(place, key, precondition))),
+      copy: (source, target, options) =>
+        coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
+      list: (query) => coded(listAt(tree, caller, query)),
+    },
+    uploads: {
+      begin: ({ bucket, key }, description, checksum) =>
+        coded(at(bucket).then((place) => beginUpload(place, key, description, checksum))),
+      stat: ({ bucket, key, uploadId }) => coded(at(bucket).then((place) => statUpload(place, key, uploadId))),
+      putPart: ({ bucket, key, uploadId }, partNumber, body) =>
+        coded(at(bucket).then((place) => putPart(place, { key, uploadId, partNumber }, body))),
+      copyPart: (source, { bucket, key, uploadId }, partNumber, { select }) =>
+        coded(
+          Promise.all([side(source), at(bucket)]).then(([from, place]) =>
+            copyPart(from, place, { key, uploadId, partNumber }, select),
+          ),
+        ),
+      complete: ({ bucket, key, uploadId }, parts, options) =>
+        coded(at(bucket).then((place) => completeUpload(place, key, uploadId, parts, options))),
+      abort: ({ bucket, key, uploadId }) => coded(at(bucket).then((place) => abortUpload(place, key, uploadId))),
+      listParts: ({ bucket, key, uploadId }, page) =>
+        coded(at(bucket).then((place) => listParts(place, key, uploadId, page))),
+      list: (bucket, prefix) => coded(at(bucket).then((place) => listUploads(place, prefix))),
+    },
+    documents: {
+      find: (bucket, name) => coded(findDocument(tree, bucket, name)),
+      write: (bucket, name, value) => coded(writeDocument(tree, bucket, name, value)),
+      remove: (bucket, name) => coded(removeDocument(tree, bucket, name)),
+    },
+  }
+}
+
+async function coded<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw namespaceErrorOf(error)
+  }
+}
+
+async function findBucket(tree: Tree, name: string): Promise<Bucket | undefined> {
+  const record = await findRecord(tree, name)
+  return record && bucketOf(record, rootOf(tree, record))
+}
+
+async function readBucket(tree: Tree, name: string): Promise<Bucket> {
+  const bucket = await findBucket(tree, name)
+  if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
+  return bucket
+}
+
+async function listAt(
+  tree: Tree,
+  caller: Caller | undefined,
+  query: Parameters<Namespace['objects']['list']>[0],
+): ReturnType<Namespace['objects']['list']> {
+  return listObjects(await openPlace(tree, query.bucket, caller), query)
+}

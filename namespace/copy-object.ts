@@ -1,0 +1,105 @@
+import type { DigestName, Stat } from './files.ts'
+import { closeFound, findObject, type Located } from './find-object.ts'
+import { keyPath } from './key-path.ts'
+import { missing } from './open-object.ts'
+import type { Place } from './place.ts'
+import { type Content, publish, publishLocked, requireDone } from './publish.ts'
+import { type Temporary, withTemporary } from './temporary.ts'
+import type { Checksum, ChecksumAlgorithm, Description, ObjectStat, Precondition, Put } from './verbs.ts'
+import { digestOf } from './write-body.ts'
+
+type Side = { readonly place: Place; readonly key: string }
+
+type CopyOptions = {
+  readonly describe: (source: ObjectStat) => Description
+  readonly checksum?: ChecksumAlgorithm | undefined
+  readonly precondition?: Precondition | undefined
+}
+
+/**
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+ *
+ * A copy onto itself (new metadata) reads and publishes under one exclusive lock: else it would put old bytes over a newer PUT.
+ */
+export async function copyObject(source: Side, target: Side, options: CopyOptions): Promise<Put> {
+  if (source.place.bucket.id !== target.place.bucket.id || source.key !== target.key) {
+    return copy(source, target, options, publish)
+  }
+  return target.place.locks.hold(target.key, 'exclusive', () =>
+    copy(source, target, options, async (place, publication) =>
+      requireDone(await publishLocked(place, publication, 'exclusive')),
+    ),
+  )
+}
+
+async function copy(source: Side, target: Side, options: CopyOptions, publishWith: typeof publish): Promise<Put> {
+  const { precondition } = options
+  const located = await findObject(source.place, source.key, { bodyBytesMax: 0, keepOpen: true })
+  if (located === undefined) throw await missing(source.place, source.key)
+  try {
+    const description = options.describe(located.stat)
+    return await withTemporary(target.place, target.key, keyPath(target.key).path, async (temporary) => {
+      const content = await copyContent(source.place, located, target.place, temporary, options.checksum)
+      const said = { ...description, ...content }
+      return publishWith(target.place, { key: target.key, temporary, content: said, precondition })
+    })
+  } finally {
+    await closeFound(source.place.calls, located.found)
+  }
+}
+
+/**
+ * Bytes of the source into the temporary, and what they are. Cloned or copied by the server where ETag and checksum can be carried
+ * over; read and hashed where they cannot (a multipart ETag, a foreign file, another checksum), or where a file user wrote the source
+ * meanwhile, so that what is recorded always belongs to the bytes that are stored.
+ */
+async function copyContent(
+  sourcePlace: Place,
+  { stat, found }: Located,
+  place: Place,
+  temporary: Temporary,
+  wanted: ChecksumAlgorithm | undefined,
+): Promise<Pick<Content, 'eTag' | 'checksum'>> {
+  const from = found.descriptor
+  if (from === undefined || stat.sizeBytes === 0)
+    return hashed(sourcePlace, undefined, place, temporary, wanted ?? 'CRC64NVME')
+  const carried = !stat.foreign && !stat.eTag.includes('-') && carries(stat.checksum, wanted)
+  if (carried && sourcePlace.root === place.root) {
+    const copied = await place.calls.copyRange(from, 0, temporary.descriptor, 0, stat.sizeBytes)
+    const after = await sourcePlace.calls.stat(from)
+    if (copied === stat.sizeBytes && same(found.stat, after)) {
+      return { eTag: stat.eTag, ...(stat.checksum && { checksum: stat.checksum }) }
+    }
+    await place.calls.truncate(temporary.descriptor, 0)
+  }
+  return hashed(sourcePlace, from, place, temporary, wanted ?? stat.checksum?.algorithm ?? 'CRC64NVME')
+}
+
+const carries = (checksum: Checksum | undefined, wanted: ChecksumAlgorithm | undefined): boolean =>
+  checksum !== undefined && checksum.type === 'FULL_OBJECT' && (wanted === undefined || wanted === checksum.algorithm)
+
+const same = (before: Stat, after: Stat): boolean =>
+  before.sizeBytes === after.sizeBytes && before.mtimeNs === after.mtimeNs
+
+const pieceBytes = 1024 * 1024
+
+async function hashed(
+  sourcePlace: Place,
+  from: number | undefined,
+  place: Place,
+  temporary: Temporary,
+  algorithm: ChecksumAlgorithm,
+): Promise<Pick<Content, 'eTag' | 'checksum'>> {
+  const digests: readonly DigestName[] = ['MD5', algorithm]
+  const hasher = place.root.files.createHasher(digests)
+  const piece = Buffer.allocUnsafeSlow(pieceBytes)
+  for (let position = 0; from !== undefined; ) {
+    const count = await sourcePlace.calls.read(from, piece, position)
+    if (count === 0) break
+    await place.calls.write(temporary.descriptor, piece.subarray(0, count), position, hasher)
+    position += count
+  }
+  const values = hasher.digests()
+  const value = digestOf(values, algorithm).toString('base64')
+  return { eTag: digestOf(values, 'MD5').toString('hex'), checksum: { algorithm, type: 'FULL_OBJECT', value } }
+}

@@ -1,0 +1,142 @@
+import { NamespaceError } from './errors.ts'
+import { isErrno } from './file-errors.ts'
+import { directoryRecord } from './find-object.ts'
+import { keyPath } from './key-path.ts'
+import { parentOf, recordAttribute } from './layout.ts'
+import { type Place, within } from './place.ts'
+import { isMade, madeMark } from './record.ts'
+
+/**
+ * S3 makes and removes directories as needed, and removes only empty ones that it made itself (they carry a mark).
+ * Paths are relative to the bucket here.
+ */
+
+/** Makes `directory` and what lies above it. A file written over S3 that stands in the way steps aside. */
+export async function makeDirectories(place: Place, key: string, directory: string): Promise<void> {
+  const names = directory.split('/')
+  if (names.length > place.options.directoriesMax) {
+    throw new NamespaceError('InvalidRequest', {
+      message: `The key needs ${names.length} directories; this gateway makes at most ${place.options.directoriesMax} for one key.`,
+    })
+  }
+  for (const index of names.keys()) await makeOne(place, key, names.slice(0, index + 1).join('/'))
+}
+
+async function makeOne(place: Place, key: string, path: string): Promise<void> {
+  const full = within(place, path)
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    try {
+      if (await place.calls.makeDirectory(full, 0o777)) await mark(place, full)
+      return
+    } catch (error) {
+      if (isErrno(error, 'ELOOP')) throw standsInTheWay(place, path)
+      if (!isErrno(error, 'EEXIST', 'ENOTDIR')) throw error
+      await stepAside(place, key, path)
+    }
+  }
+  throw standsInTheWay(place, path)
+}
+
+async function mark(place: Place, full: string): Promise<void> {
+  if (place.root.capabilities.attributeBytesMax > 0) {
+    const descriptor = await place.calls.open(full, 'directory')
+    try {
+      await place.calls.writeAttribute(descriptor, recordAttribute, madeMark)
+      if (place.options.flush) await place.calls.flush(descriptor)
+    } finally {
+      await place.calls.close(descriptor)
+    }
+  }
+  if (place.options.flush) await place.calls.flushDirectory(parentOf(full))
+}
+
+/**
+ * The file at `path` makes room for a directory of its name: rename to its alias, then mkdir, under its key's exclusive lock, so that no
+ * writer of that key sees the gap; readers look at the alias too. A file that no S3 client wrote is never moved.
+ */
+async function stepAside(place: Place, key: string, path: string): Promise<void> {
+  const owner = prefixOf(key, path)
+  if (owner === undefined || owner === '') throw standsInTheWay(place, path)
+  await place.locks.hold(owner, 'exclusive', async () => {
+    const full = within(place, path)
+    const found = await place.calls.find(full, { attribute: recordAttribute, bodyBytesMax: 0, keepOpen: false })
+    if (found === undefined || found.stat.type === 'directory') {
+      // Gone, or stepped aside by somebody else meanwhile: the caller's mkdir finds out. A symbolic link is neither.
+      if (found === undefined && (await place.calls.statPath(full)) !== undefined) throw standsInTheWay(place, path)
+      return
+    }
+    const record = found.stat.type === 'file' ? await place.records.read(found) : undefined
+    if (record?.trusted !== true) throw standsInTheWay(place, path)
+    const alias = keyPath(owner).alias
+    if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, owner, parentOf(alias))
+    await place.calls.rename(full, within(place, alias))
+    if (await place.calls.makeDirectory(full, 0o777)) await mark(place, full)
+  })
+}
+
+/**
+ * The part of the key that the directory at `path` stands for: in key "a//b/c" it is "a" for 'a', "a/" for 'a/.%e', "a//b" for
+ * 'a/.%e/b', and "" for the '.%e' of a leading slash. That is the key whose file would lie there; with a '/' behind it, it is the
+ * directory's own key. undefined: a link of a chain, which belongs to no key.
+ */
+function prefixOf(key: string, path: string): string | undefined {
+  const segments = key.split('/')
+  const prefixes = segments.slice(1).map((_, index) => segments.slice(0, index + 1).join('/'))
+  return prefixes.find((prefix) => keyPath(`${prefix}/`).directory === path)
+}
+
+const standsInTheWay = (place: Place, path: string): NamespaceError =>
+  new NamespaceError('ObjectIsForeignFile', {
+    message: `'${path}' in bucket ${place.bucket.name} was not written over S3 and stands where this key needs a directory.`,
+  })
+
+/**
+ * Removes `directory` and what lies above it while empty and made by the gateway; then the file that had stepped aside for it moves
+ * back. Call without holding a key's lock. Never fails a request: what stays is an empty directory.
+ */
+export async function pruneDirectories(place: Place, key: string, directory: string): Promise<void> {
+  for (let path = directory; path !== ''; path = parentOf(path)) {
+    const prefix = prefixOf(key, path)
+    // A PUT of the directory's own key writes its record under that key's lock: without it, rmdir could take an acknowledged record away.
+    const removed =
+      prefix === undefined
+        ? await removeIfOurs(place, path)
+        : await place.locks.hold(`${prefix}/`, 'exclusive', () => removeIfOurs(place, path))
+    if (!removed) return
+    await moveBack(place, prefix, path)
+  }
+}
+
+async function removeIfOurs(place: Place, path: string): Promise<boolean> {
+  const full = within(place, path)
+  const found = await place.calls.find(full, { attribute: recordAttribute, bodyBytesMax: 0, keepOpen: false })
+  if (found?.stat.type !== 'directory' || !isMade(found.attribute)) return false
+  if (directoryRecord(place, found.attribute) !== undefined) return false
+  try {
+    return await place.calls.removeDirectory(full)
+  } catch (error) {
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR')) return false
+    throw error
+  }
+}
+
+/** By link and unlink, never by a rename that could clobber a newer file; EEXIST: something newer is there, the alias goes. */
+async function moveBack(place: Place, owner: string | undefined, path: string): Promise<void> {
+  if (owner === undefined || owner === '') return
+  const alias = within(place, keyPath(owner).alias)
+  if ((await place.calls.statPath(alias)) === undefined) return
+  await place.locks.hold(owner, 'exclusive', async () => {
+    try {
+      await place.calls.link(alias, within(place, path))
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return
+      if (!isErrno(error, 'EEXIST')) throw error
+      const stat = await place.calls.statPath(within(place, path))
+      if (stat?.type === 'directory') return
+    }
+    if (place.options.flush) await place.calls.flushDirectory(parentOf(within(place, path)))
+    await place.calls.unlink(alias)
+    const chain = parentOf(keyPath(owner).alias)
+    if (chain !== parentOf(path)) await pruneDirectories(place, owner, chain)
+  })
+}

@@ -1,0 +1,60 @@
+import type { FileCalls } from './files.ts'
+import { keyPath } from './key-path.ts'
+import { recordAttribute } from './layout.ts'
+import { directoryStat } from './object-stat.ts'
+import { type Place, within } from './place.ts'
+import { isMade, madeMark, type StoredRecord } from './record.ts'
+import type { ObjectStat } from './verbs.ts'
+
+/**
+ * A key ending in '/' without bytes is the directory itself carrying a record, so that file users see an empty directory they can
+ * remove. Both under the key's exclusive lock.
+ */
+
+/** undefined: the record has no room on the directory (or the mount no attributes); then the key is the file `dir/.%e`. */
+export async function writeDirectoryObject(
+  place: Place,
+  key: string,
+  record: StoredRecord,
+): Promise<ObjectStat | undefined> {
+  const { root, records, options } = place
+  return withDirectory(place, key, async (calls, descriptor) => {
+    const made = isMade(await calls.readAttribute(descriptor, recordAttribute))
+    const complete = made ? { ...record, made: true } : record
+    const value = records.encode(complete)
+    if (value.length > root.capabilities.attributeBytesMax) return undefined
+    await calls.writeAttribute(descriptor, recordAttribute, value)
+    if (options.flush) await calls.flush(descriptor)
+    return directoryStat(place.bucket.name, key, { record: complete, trusted: true })
+  })
+}
+
+/** The directory stays, and is no key any more. false: it was none. */
+export async function removeDirectoryObject(place: Place, key: string): Promise<boolean> {
+  const { directory } = keyPath(key)
+  if (directory === undefined) return false
+  const want = { attribute: recordAttribute, bodyBytesMax: 0, keepOpen: false }
+  const found = await place.calls.find(within(place, directory), want)
+  const attribute = found?.stat.type === 'directory' ? found.attribute : undefined
+  if (attribute === undefined || !attribute.includes('"mac"')) return false
+  return withDirectory(place, key, async (calls, descriptor) => {
+    if (isMade(attribute)) await calls.writeAttribute(descriptor, recordAttribute, madeMark)
+    else await calls.removeAttribute(descriptor, recordAttribute)
+    if (place.options.flush) await calls.flush(descriptor)
+    return true
+  })
+}
+
+async function withDirectory<Result>(
+  place: Place,
+  key: string,
+  work: (calls: FileCalls, descriptor: number) => Promise<Result>,
+): Promise<Result> {
+  const { calls } = place
+  const descriptor = await calls.open(within(place, keyPath(key).directory ?? ''), 'directory')
+  try {
+    return await work(calls, descriptor)
+  } finally {
+    await calls.close(descriptor)
+  }
+}

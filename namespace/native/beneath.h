@@ -1,0 +1,124 @@
+// Every path goes through here: relative to a root descriptor, never above it, through no symbolic link.
+//
+// openat2 refuses '..' that leaves, absolute paths and links, but lets aliases through (`./f`, `d/../f`, `d//f`, `d/`), and a NUL cuts
+// a C string short. Those are refused by their letters, with EINVAL, before the kernel sees them.
+#pragma once
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace causeway {
+
+// A descriptor that closes itself.
+struct Fd {
+  int number;
+  explicit Fd(int n = -1) : number(n) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  Fd(Fd&& o) noexcept : number(o.release()) {}
+  ~Fd() { reset(-1); }
+  bool ok() const { return number >= 0; }
+  int release() {
+    int n = number;
+    number = -1;
+    return n;
+  }
+  void reset(int n) {
+    int saved = errno;
+    if (number >= 0) close(number);
+    number = n;
+    errno = saved;
+  }
+};
+
+inline bool plainName(const char* name, size_t length) {
+  return length > 0 && memchr(name, 0, length) == nullptr && memchr(name, '/', length) == nullptr &&
+         !(length == 1 && name[0] == '.') && !(length == 2 && name[0] == '.' && name[1] == '.');
+}
+
+// '' is the root itself.
+inline bool plainPath(const std::string& path) {
+  for (size_t from = 0; !path.empty();) {
+    size_t slash = path.find('/', from);
+    size_t end = slash == std::string::npos ? path.size() : slash;
+    if (!plainName(path.data() + from, end - from)) return false;
+    if (slash == std::string::npos) break;
+    from = slash + 1;
+  }
+  return true;
+}
+
+// One openat2. EAGAIN has two causes: a rename elsewhere raced with the walk (again at once), or O_NONBLOCK met a lease or a
+// delegation that is being called back from its holder (again in some milliseconds; without O_NONBLOCK a planted fifo could hold the
+// thread for ever).
+inline int openOnce(int directory, const char* name, uint64_t flags, mode_t mode) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.mode = (flags & O_CREAT) ? mode & 07777 : 0;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  for (int tries = 0;; tries++) {
+    long number = syscall(SYS_openat2, directory, name, &how, sizeof how);
+    if (number >= 0) return static_cast<int>(number);
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN || tries >= 72) return -1;
+    if (tries >= 8) {
+      timespec pause{0, (tries - 7) * 1'000'000L};  // 64 pauses, about 2 s in all
+      nanosleep(&pause, nullptr);
+      errno = EAGAIN;
+    }
+  }
+}
+
+// -1 and errno. A path may be longer than the kernel's PATH_MAX (a key of 1,024 slashes is), so it is walked in pieces.
+inline int openBeneath(int root, const std::string& path, uint64_t flags, mode_t mode = 0) {
+  constexpr size_t piece = 4000;
+  if (!plainPath(path)) {
+    errno = EINVAL;
+    return -1;
+  }
+  Fd held;
+  int at = root;
+  size_t from = 0;
+  while (path.size() - from > piece) {
+    size_t slash = path.rfind('/', from + piece);
+    if (slash == std::string::npos || slash < from) {
+      errno = ENAMETOOLONG;
+      return -1;
+    }
+    int next = openOnce(at, path.substr(from, slash - from).c_str(), O_PATH | O_DIRECTORY, 0);
+    if (next < 0) return -1;
+    held.reset(next);
+    at = next;
+    from = slash + 1;
+  }
+  return openOnce(at, path.empty() ? "." : path.c_str() + from, flags, mode);
+}
+
+// A path's directory, held open, and its last name: what rename, link, unlink, mkdir and rmdir work on. `parent` is not ok after a
+// failure, and errno says why.
+struct Place {
+  Fd parent;
+  std::string name;
+  Place(int root, const std::string& path) {
+    size_t slash = path.rfind('/');
+    name = slash == std::string::npos ? path : path.substr(slash + 1);
+    if (name.empty() || !plainPath(path))
+      errno = EINVAL;
+    else
+      parent.reset(openBeneath(root, slash == std::string::npos ? "" : path.substr(0, slash), O_PATH | O_DIRECTORY));
+  }
+  bool ok() const { return parent.ok(); }
+  const char* last() const { return name.c_str(); }
+};
+
+constexpr uint64_t readFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+constexpr uint64_t directoryFlags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
+
+}  // namespace causeway

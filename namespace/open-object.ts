@@ -1,0 +1,85 @@
+import { Readable } from 'node:stream'
+import { NamespaceError } from './errors.ts'
+import type { FileCalls } from './files.ts'
+import { findObject, type Located } from './find-object.ts'
+import { keyPath } from './key-path.ts'
+import type { Place } from './place.ts'
+import { requireBucket } from './temporary.ts'
+import type { ObjectStat, OpenObject } from './verbs.ts'
+
+/** Content up to this comes back inside the look-up and goes out in the same write as the headers. */
+const smallBytesMax = 64 * 1024
+
+const readBytes = 256 * 1024
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: one open file; headers and bytes belong together. */
+export async function openObject(place: Place, key: string): Promise<OpenObject> {
+  const located = await findObject(place, key, { bodyBytesMax: smallBytesMax, keepOpen: true })
+  if (located === undefined) throw await missing(place, key)
+  return opened(place.calls, located)
+}
+
+export async function statObject(place: Place, key: string): Promise<ObjectStat> {
+  const located = await findObject(place, key)
+  if (located === undefined) throw await missing(place, key)
+  return located.stat
+}
+
+/** NoSuchBucket when it is the bucket that went away. */
+export async function missing(place: Place, key: string): Promise<NamespaceError> {
+  keyPath(key)
+  await requireBucket(place)
+  return new NamespaceError('NoSuchKey', { Key: key })
+}
+
+function opened(calls: FileCalls, { stat, found, kind }: Located): OpenObject {
+  const { descriptor } = found
+  const small = descriptor === undefined ? (found.body ?? Buffer.alloc(0)) : undefined
+  // A file cut short between fstat and read must never be padded or called whole.
+  const whole = kind === 'directory' || small === undefined || small.length === stat.sizeBytes
+  return {
+    stat,
+    small: whole ? small : undefined,
+    read(offset, lengthBytes) {
+      if (small !== undefined) return Readable.from(slices(small, offset, lengthBytes, stat.sizeBytes))
+      return Readable.from(pieces(calls, requireOpen(descriptor), offset, lengthBytes))
+    },
+    async send(socketDescriptor, offset, lengthBytes) {
+      const socket = socketDescriptor()
+      if (socket === undefined) return 0
+      return calls.sendFile(socket, requireOpen(descriptor), offset, lengthBytes)
+    },
+    async close() {
+      if (descriptor !== undefined) await calls.close(descriptor)
+    },
+  }
+}
+
+function requireOpen(descriptor: number | undefined): number {
+  if (descriptor === undefined) throw new Error('this object came whole with its look-up; there is no file to send')
+  return descriptor
+}
+
+function* slices(small: Buffer, offset: number, lengthBytes: number, sizeBytes: number): Generator<Buffer> {
+  if (small.length !== sizeBytes) throw shortFile()
+  if (lengthBytes > 0) yield small.subarray(offset, offset + lengthBytes)
+}
+
+async function* pieces(
+  calls: FileCalls,
+  descriptor: number,
+  offset: number,
+  lengthBytes: number,
+): AsyncGenerator<Buffer> {
+  const end = offset + lengthBytes
+  for (let position = offset; position < end; ) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(readBytes, end - position))
+    const count = await calls.read(descriptor, piece, position)
+    if (count === 0) throw shortFile()
+    yield piece.subarray(0, count)
+    position += count
+  }
+}
+
+const shortFile = (): NamespaceError =>
+  new NamespaceError('InternalError', { message: 'The file became shorter while it was read.' })

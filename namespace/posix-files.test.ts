@@ -1,0 +1,51 @@
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openPosixFiles } from './posix-files.ts'
+import { filesContract, type OpenedFiles } from './testing/contract.ts'
+
+/** A new empty tree below `place`, which is removed again. */
+function openBelow(place: string, threads: number): () => Promise<OpenedFiles> {
+  return async () => {
+    mkdirSync(place, { recursive: true })
+    const directory = mkdtempSync(join(place, 'causeway-contract-'))
+    const files = openPosixFiles(directory, { threads })
+    return {
+      files,
+      directory,
+      async close() {
+        files.close()
+        rmSync(directory, { recursive: true, force: true })
+      },
+    }
+  }
+}
+
+filesContract('posix files in a temporary directory', openBelow(tmpdir(), 4))
+
+// The same on a real mount: NAMESPACE_ROOT=/mnt/global npx vitest run namespace/posix-files.test.ts
+const mounted = process.env.NAMESPACE_ROOT
+if (mounted !== undefined) filesContract(`posix files on ${mounted}`, openBelow(mounted, 32))
+
+test('a root that is no directory is refused with the path', () => {
+  expect(() => openPosixFiles('/nonexistent', { threads: 1 })).toThrow(
+    expect.objectContaining({ name: 'FileError', code: 'ENOENT', path: '/nonexistent' }),
+  )
+  expect(() => openPosixFiles(import.meta.filename, { threads: 1 })).toThrow(
+    expect.objectContaining({ code: 'ENOTDIR' }),
+  )
+  expect(() => openPosixFiles('/tmp\0/x', { threads: 1 })).toThrow(expect.objectContaining({ code: 'EINVAL' }))
+})
+
+test('the root stays the directory that was opened, also when it is renamed', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'causeway-root-'))
+  mkdirSync(join(place, 'a'))
+  const files = openPosixFiles(join(place, 'a'), { threads: 1 })
+  renameSync(join(place, 'a'), join(place, 'b'))
+  mkdirSync(join(place, 'a'))
+  await files.as(undefined).makeDirectory('d', 0o755)
+  expect(readdirSync(join(place, 'b'))).toEqual(['d'])
+  files.close()
+  rmSync(place, { recursive: true })
+})

@@ -1,0 +1,84 @@
+import { listBucketNames, removeTree } from './bucket-store.ts'
+import { isErrno } from './file-errors.ts'
+import { join, transit, uploadIdOfAssembly } from './layout.ts'
+import type { Place } from './place.ts'
+import { findRecord, placeOf, type Tree } from './tree.ts'
+import { findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
+import { removeUpload, uploadIds } from './uploads.ts'
+
+/** What a sweep took away. */
+export type Swept = { readonly temporaries: number; readonly uploads: number }
+
+/** A temporary that nobody has written to for so long belongs to a process that is gone. */
+const temporaryAgeMs = 24 * 3_600_000
+/** How long a repeated CompleteMultipartUpload finds its answer. */
+const completedAgeMs = 7 * 24 * 3_600_000
+
+/**
+ * Clears what a killed process left: temporaries, completed uploads past their time. Only what is old by the file system's own times;
+ * each deletion looks again under the lock that its writer would hold.
+ */
+export async function sweep(tree: Tree): Promise<Swept> {
+  let temporaries = 0
+  let uploads = 0
+  for (const name of await listBucketNames(tree.service)) {
+    try {
+      const record = await findRecord(tree, name)
+      if (record === undefined) continue
+      const place = placeOf(tree, record, undefined)
+      uploads += await sweepUploads(place)
+      temporaries += await sweepTemporaries(place, place.directory)
+    } catch (error) {
+      // One bucket that cannot be swept (its mount is away) keeps no other one from it.
+      tree.options.problems({ kind: 'sweep-failed', bucket: name, message: String(error) })
+    }
+  }
+  return { temporaries, uploads }
+}
+
+async function sweepUploads(place: Place): Promise<number> {
+  let count = 0
+  for (const uploadId of await uploadIds(place)) {
+    if (!isUploadId(uploadId)) continue
+    const stat = await place.service.statPath(uploadPath(place, uploadId, 'completed.json'))
+    if (stat === undefined || !isOld(place, stat.mtimeNs, completedAgeMs)) continue
+    const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
+    await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
+      if (upload === undefined) await removeTree(place.service, uploadPath(place, uploadId))
+      else await removeUpload(place, upload.key, uploadId)
+    })
+    count += 1
+  }
+  return count
+}
+
+async function sweepTemporaries(place: Place, path: string): Promise<number> {
+  let count = 0
+  const scan = await place.service.scan(path).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ELOOP')) return undefined
+    throw error
+  })
+  for (let index = 0; index < (scan?.count ?? 0); index += 1) {
+    const name = scan?.name(index).toString('utf8') ?? ''
+    const child = join(path, name)
+    if (scan?.type(index) === 'directory') {
+      if (name !== transit.directory) count += await sweepTemporaries(place, child)
+    } else if (name.startsWith('.s3-') && (await isAbandoned(place, name, child))) {
+      await place.service.unlink(child)
+      count += 1
+    }
+  }
+  return count
+}
+
+/** Whether a `.s3-…` file at `path` belongs to nobody any more. */
+export async function isAbandoned(place: Place, name: string, path: string): Promise<boolean> {
+  const stat = await place.service.statPath(path)
+  if (stat?.type !== 'file' || !isOld(place, stat.mtimeNs, temporaryAgeMs)) return false
+  const uploadId = uploadIdOfAssembly(name)
+  if (uploadId === undefined) return true
+  return (await place.service.statPath(uploadPath(place, uploadId, 'upload.json'))) === undefined
+}
+
+const isOld = (place: Place, mtimeNs: bigint, ageMs: number): boolean =>
+  place.options.now() - Number(mtimeNs / 1_000_000n) > ageMs

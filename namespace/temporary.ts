@@ -1,0 +1,58 @@
+import { makeDirectories } from './directories.ts'
+import { NamespaceError } from './errors.ts'
+import { isErrno } from './file-errors.ts'
+import type { Descriptor } from './files.ts'
+import { join, parentOf, temporaryName } from './layout.ts'
+import { type Place, within } from './place.ts'
+
+/** An open file that nobody sees yet, in its target's own directory. */
+export type Temporary = { readonly descriptor: Descriptor; readonly path: string }
+
+/**
+ * Makes a temporary beside `target` (relative to the bucket), and the directories on the way. In the target's own directory, so that
+ * setgid groups, default ACLs, quotas and mounts inside a bucket hold, and so that nobody can prune the empty parent meanwhile.
+ */
+export async function createTemporary(place: Place, key: string, target: string, name?: string): Promise<Temporary> {
+  const directory = parentOf(target)
+  const { options } = place
+  // The directory may be pruned by a DELETE between mkdir and create: then again.
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const path = within(place, join(directory, name ?? temporaryName(options.now(), options.nonce())))
+    try {
+      return { descriptor: await place.calls.create(path, 0o666, true), path }
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
+      await requireBucket(place)
+      if (directory === '') throw error
+      await makeDirectories(place, key, directory)
+    }
+  }
+  throw new NamespaceError('SlowDown', { message: 'The directory of the key is being removed again and again.' })
+}
+
+/** A bucket deleted while a request was on its way is NoSuchBucket, not a missing directory. */
+export async function requireBucket(place: Place): Promise<void> {
+  if ((await place.service.statPath(place.directory))?.type !== 'directory') {
+    throw new NamespaceError('NoSuchBucket', { BucketName: place.bucket.name })
+  }
+}
+
+/** Runs `work` on a temporary beside `target`; it is closed in every case, and taken away unless `work` published it. */
+export async function withTemporary<Result extends { readonly consumed: boolean }>(
+  place: Place,
+  key: string,
+  target: string,
+  work: (temporary: Temporary) => Promise<Result>,
+): Promise<Result> {
+  const temporary = await createTemporary(place, key, target)
+  let consumed = false
+  try {
+    const result = await work(temporary)
+    consumed = result.consumed
+    return result
+  } finally {
+    await place.calls.close(temporary.descriptor)
+    // Left behind when even this fails: sweep finds it.
+    if (!consumed) await place.calls.unlink(temporary.path).catch(() => false)
+  }
+}

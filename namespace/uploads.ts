@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import { removeTree } from './bucket-store.ts'
+import { pruneDirectories } from './directories.ts'
+import { isErrno } from './file-errors.ts'
+import { keyPath } from './key-path.ts'
+import { assemblyName, join, parentOf, transit } from './layout.ts'
+import { type Place, within } from './place.ts'
+import { ownerOf } from './publish.ts'
+import { requireBucket } from './temporary.ts'
+import {
+  findUploadFile,
+  noSuchUpload,
+  readParts,
+  readUpload,
+  requireOwnTransit,
+  type StoredPart,
+  type UploadDocument,
+  uploadLock,
+  uploadNames,
+  uploadPath,
+  writeUploadFile,
+} from './upload-store.ts'
+import type { Description, PartStat, UploadStat } from './verbs.ts'
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html */
+export async function beginUpload(
+  place: Place,
+  key: string,
+  description: Description,
+  checksum: UploadStat['checksum'],
+): Promise<UploadStat> {
+  keyPath(key)
+  await requireBucket(place)
+  await requireOwnTransit(place)
+  const now = place.options.now()
+  // Begins with the time, so that ids sort by initiation.
+  const uploadId = `${now.toString(36).padStart(9, '0')}${randomBytes(16).toString('hex')}`
+  const upload = { v: 1, key, initiatedMs: now, owner: ownerOf(place), ...description, ...(checksum && { checksum }) }
+  await place.service.makeDirectory(within(place, transit.uploads), 0o700)
+  await place.service.makeDirectory(uploadPath(place, uploadId), 0o700)
+  await writeUploadFile(place, uploadId, 'upload.json', upload)
+  if (place.options.flush) await place.service.flushDirectory(within(place, transit.uploads))
+  return { ...description, uploadId, key, initiated: new Date(now), owner: ownerOf(place), checksum }
+}
+
+export const statUpload = async (place: Place, key: string, uploadId: string): Promise<UploadStat> => {
+  const upload = await readUpload(place, key, uploadId)
+  if ((await findUploadFile(place, 'completed', uploadId, 'completed.json')) !== undefined) throw noSuchUpload(uploadId)
+  return uploadStat(uploadId, upload)
+}
+
+const uploadStat = (uploadId: string, upload: UploadDocument): UploadStat => ({
+  uploadId,
+  key: upload.key,
+  initiated: new Date(upload.initiatedMs),
+  owner: upload.owner,
+  headers: upload.headers,
+  metadata: upload.metadata,
+  tags: upload.tags,
+  checksum: upload.checksum,
+})
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html; a late part finds nothing to be acknowledged in. */
+export async function abortUpload(place: Place, key: string, uploadId: string): Promise<void> {
+  await statUpload(place, key, uploadId)
+  await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
+    await statUpload(place, key, uploadId)
+    await removeUpload(place, key, uploadId)
+  })
+  await pruneDirectories(place, key, parentOf(keyPath(key).path))
+}
+
+/** Everything of an upload but what it published. */
+export async function removeUpload(place: Place, key: string, uploadId: string): Promise<void> {
+  await place.service.unlink(uploadPath(place, uploadId, 'upload.json'))
+  await removeTemporaries(place, key, uploadId)
+  await removeTree(place.service, uploadPath(place, uploadId))
+}
+
+export async function removeTemporaries(place: Place, key: string, uploadId: string): Promise<void> {
+  const { assembly, final } = uploadTemporaries(key, uploadId)
+  for (const path of [assembly, final]) {
+    await place.calls.unlink(within(place, path)).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOTDIR', 'ENOENT')) throw error
+    })
+  }
+}
+
+/** Relative to the bucket, in the target's own directory. */
+export const uploadTemporaries = (key: string, uploadId: string): { assembly: string; final: string } => {
+  const assembly = join(parentOf(keyPath(key).path), assemblyName(uploadId))
+  return { assembly, final: `${assembly}-final` }
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html */
+export async function listParts(
+  place: Place,
+  key: string,
+  uploadId: string,
+  page: { readonly after: number; readonly max: number },
+): Promise<{ readonly parts: readonly PartStat[]; readonly truncated: boolean }> {
+  await statUpload(place, key, uploadId)
+  const all = await readParts(place, uploadId, await uploadNames(place, uploadId))
+  const rest = all.filter(({ partNumber }) => partNumber > page.after)
+  return { parts: rest.slice(0, page.max).map(partStat), truncated: rest.length > page.max }
+}
+
+export const partStat = (part: StoredPart): PartStat => ({
+  partNumber: part.partNumber,
+  sizeBytes: part.sizeBytes,
+  eTag: part.eTag,
+  lastModified: new Date(part.lastModifiedMs),
+  checksum: part.checksum?.value,
+})
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html: by key, then by initiation. */
+export async function listUploads(place: Place, prefix: string): Promise<readonly UploadStat[]> {
+  await requireOwnTransit(place)
+  const uploads = await Promise.all(
+    (await uploadIds(place)).map(async (uploadId) => {
+      const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
+      if (upload === undefined || !upload.key.startsWith(prefix)) return undefined
+      const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
+      return completed === undefined ? uploadStat(uploadId, upload) : undefined
+    }),
+  )
+  return uploads
+    .filter((upload) => upload !== undefined)
+    .sort(
+      (a, b) =>
+        Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) ||
+        a.initiated.getTime() - b.initiated.getTime() ||
+        (a.uploadId < b.uploadId ? -1 : 1),
+    )
+}
+
+export async function uploadIds(place: Place): Promise<readonly string[]> {
+  try {
+    const scan = await place.service.scan(within(place, transit.uploads))
+    return Array.from({ length: scan.count }, (_, index) => scan.name(index).toString('utf8'))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return []
+    throw error
+  }
+}
