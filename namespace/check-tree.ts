@@ -62,7 +62,7 @@ async function* checkBucket(place: Place, inode: bigint, repair: boolean): Async
     yield finding('bucket-directory-replaced', place.bucket.name, '', false, message)
   }
   const sidecars = await sidecarsOf(place)
-  yield* checkDirectory(place, '', sidecars, repair)
+  yield* checkDirectory(place, { path: '', base: '', chain: '' }, sidecars, repair)
   for (const name of sidecars) {
     if (repair) await place.service.unlink(within(place, join(transit.records, name)))
     const message = 'A side-car that belongs to no file.'
@@ -80,9 +80,12 @@ async function sidecarsOf(place: Place): Promise<Set<string>> {
   }
 }
 
+/** A directory, and for a link of a chain the directory that the chain begins in and the names since, each with a '/'. */
+type Directory = { readonly path: string; readonly base: string; readonly chain: string }
+
 async function* checkDirectory(
   place: Place,
-  path: string,
+  { path, base, chain }: Directory,
   sidecars: Set<string>,
   repair: boolean,
 ): AsyncGenerator<Finding> {
@@ -97,14 +100,18 @@ async function* checkDirectory(
       yield* checkTemporary(place, name, child, repair)
       continue
     }
-    const decoded = type === 'file' || type === 'directory' ? decodeName(raw) : undefined
+    const decoded = type === 'file' || type === 'directory' ? decodeName(raw, chain) : undefined
     if (decoded === undefined) {
       yield finding('name-without-key', place.bucket.name, child, false, 'Not a name of a key: S3 does not show it.')
     } else if (type === 'directory') {
-      yield* checkDirectory(place, child, sidecars, repair)
+      const inner =
+        decoded.kind === 'continues'
+          ? { path: child, base, chain: `${chain}${name}/` }
+          : { path: child, base: child, chain: '' }
+      yield* checkDirectory(place, inner, sidecars, repair)
     } else {
       yield* checkFile(place, child, sidecars, repair)
-      if (decoded.kind === 'aside') yield* checkAlias(place, path, decoded.segment, child, repair)
+      if (decoded.kind === 'aside') yield* checkAlias(place, base, decoded.segment, child, repair)
     }
   }
 }

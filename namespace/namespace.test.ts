@@ -471,6 +471,9 @@ describe('upkeep', () => {
 
   test('check finds what does not fit the format, and repair mends it without losing bytes', async () => {
     await put(fixture.namespace, 'docs', 'fine', '1')
+    for (const key of [`${'x'.repeat(300)}/y`, 'x'.repeat(254), `${'x'.repeat(254)}/y`]) {
+      await put(fixture.namespace, 'docs', key, 'long names are fine too')
+    }
     await writeFile(inBucket('.%=lonely'), 'aside')
     await writeFile(inBucket('bad\nname'), 'x')
     await writeFile(inBucket('.s3-old-1'), 'x')

@@ -4,7 +4,7 @@ import type { ScanCalls } from '../scan-cache.ts'
 
 /**
  * A tree of names in memory that can be scanned: what walk and scan-cache need of a file system, with faults and a clock that tests hold.
- * Paths are strings of Latin-1 characters standing for bytes, so that any name can be made; `utf8` converts.
+ * Paths are strings of Latin-1 characters standing for bytes, so that any name can be made.
  */
 export type MemoryTree = {
   readonly calls: ScanCalls
@@ -27,7 +27,7 @@ export type MemoryTree = {
 
 type Directory = { readonly inode: bigint; readonly entries: Map<string, Directory | FileType>; changedNs: bigint }
 
-export const utf8 = (text: string): string => Buffer.from(text).toString('latin1')
+const utf8 = (text: string): string => Buffer.from(text).toString('latin1')
 
 export function createMemoryTree(): MemoryTree {
   let inodes = 1n
