@@ -36,7 +36,10 @@ export async function createBucket(tree: Tree, name: string, caller: Caller | un
   })
 }
 
-/** The record of a creation that never ended, if there is one. Throws when the name is taken. */
+/**
+ * The record of a creation or removal that never ended, if there is one: then the name is free, but for somebody else only while nothing
+ * lies in its directory. Throws when the name is taken.
+ */
 async function requireFree(tree: Tree, name: string, owner: Owner): Promise<BucketRecord | undefined> {
   const record = await findBucketRecord(tree.service, name, () => {
     // Never written over: a damaged record may still have a bucket and its policies behind it.
@@ -45,8 +48,14 @@ async function requireFree(tree: Tree, name: string, owner: Owner): Promise<Buck
     })
   })
   if (record === undefined) return undefined
-  if (record.inode === undefined && !record.mapped) return { ...record, owner }
   const own = record.owner.canonicalId === owner.canonicalId
+  if (
+    record.inode === undefined &&
+    !record.mapped &&
+    (own || (await isEmptyOfObjects(placeOf(tree, record, undefined))))
+  ) {
+    return { ...record, owner }
+  }
   throw new NamespaceError(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { BucketName: name })
 }
 
@@ -96,8 +105,9 @@ async function requireStat(calls: FileCalls, path: string): Promise<Stat> {
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
  *
- * A mapped bucket is only unmapped. Our own is renamed into `.causeway/trash` as the commit point, looked at again there, and put back when
- * something slipped in: rmdir has the last word.
+ * A mapped bucket is only unmapped. Our own loses the inodes of its record, which is the commit point: from there on there is no such
+ * bucket. Its directory is then renamed into `.causeway/trash`, looked at again there, and all is put back when something slipped in:
+ * rmdir has the last word.
  */
 export function removeBucket(tree: Tree, name: string): Promise<void> {
   return tree.bucketLocks.hold(name, 'exclusive', async () => {
@@ -113,16 +123,17 @@ export function removeBucket(tree: Tree, name: string): Promise<void> {
 
 async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> {
   const { service } = tree
-  const trash = join(state.trash, record.id)
+  const { inode: _inode, transitInode: _transitInode, ...unfinished } = record
+  const trash = join(state.trash, `${record.id}-${tree.options.nonce()}`)
+  await writeBucketRecord(service, unfinished, tree.options)
   try {
     await service.rename(record.directory, trash)
   } catch (error) {
-    // Removed over NFS: what remains is the record.
+    // Removed over NFS, or by a removal that was cut off: what remains is the record.
     if (isErrno(error, 'ENOENT')) return
     throw error
   }
-  const put = { ...record, directory: trash }
-  if (await clearEmptyTree(placeOf(tree, put, undefined))) return
+  if (await clearEmptyTree(placeOf(tree, { ...record, directory: trash }, undefined))) return
   await service.rename(trash, record.directory)
   await finish(tree, record, tree.main)
   throw new NamespaceError('BucketNotEmpty', { BucketName: record.name })

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -48,4 +48,39 @@ test('the root stays the directory that was opened, also when it is renamed', as
   expect(readdirSync(join(place, 'b'))).toEqual(['d'])
   files.close()
   rmSync(place, { recursive: true })
+})
+
+test('no call leaves a descriptor behind, whether it succeeds or fails', async () => {
+  const { files, directory, close } = await openBelow(tmpdir(), 4)()
+  const calls = files.as(undefined)
+  writeFileSync(join(directory, 'f'), 'x')
+  mkdirSync(join(directory, 'd'))
+  const socketless = openSync(join(directory, 'f'), 'r')
+  const round = () =>
+    Promise.allSettled([
+      calls.find('f', { attribute: 'user.a', bodyBytesMax: 10, keepOpen: true }),
+      calls.find('d', { attribute: 'user.a', bodyBytesMax: 10, keepOpen: false }),
+      calls.find('absent', { attribute: 'user.a', bodyBytesMax: 10, keepOpen: true }),
+      calls.open('d', 'read'),
+      calls.open('f', 'directory'),
+      calls.create('f', 0o644, true),
+      calls.scan('d'),
+      calls.scan('f'),
+      calls.statMany('', [Buffer.from('f'), Buffer.from('d'), Buffer.from('absent')], 'user.a'),
+      calls.publish(-1, 'f', 'd/x', { mtimeNs: 1n, flushFile: true, replace: true, flushDirectory: true }),
+      calls.rename('absent', 'd/x'),
+      calls.link('f', 'd'),
+      calls.makeDirectory('d', 0o755),
+      calls.unlink('absent/x'),
+      calls.flushDirectory('d'),
+      calls.statPath('f'),
+      calls.sendFile(socketless, socketless, 0, 1),
+    ])
+  await round()
+  const before = readdirSync('/proc/self/fd').length
+  for (let i = 0; i < 50; i++) await round()
+  // Others in this process open and close some too; one leak would have made fifty.
+  expect(readdirSync('/proc/self/fd').length).toBeLessThan(before + 20)
+  closeSync(socketless)
+  await close()
 })

@@ -1,6 +1,7 @@
 import { listBucketNames, removeTree } from './bucket-store.ts'
+import { clearEmptyTree } from './empty-bucket.ts'
 import { isErrno } from './file-errors.ts'
-import { join, transit, uploadIdOfAssembly } from './layout.ts'
+import { join, state, transit, uploadIdOfAssembly } from './layout.ts'
 import type { Place } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
@@ -33,7 +34,20 @@ export async function sweep(tree: Tree): Promise<Swept> {
       tree.options.problems({ kind: 'sweep-failed', bucket: name, message: String(error) })
     }
   }
+  await sweepTrash(tree)
   return { temporaries, uploads }
+}
+
+/** A removal that was cut off left its empty directory here. What holds an object after all stays for an administrator. */
+async function sweepTrash(tree: Tree): Promise<void> {
+  const scan = await tree.service.scan(state.trash)
+  for (let index = 0; index < scan.count; index += 1) {
+    const name = scan.name(index).toString('utf8')
+    const removed = { v: 1, name, id: name.split('-')[0] ?? '', created: '', root: '', mapped: false } as const
+    const owner = { canonicalId: '', displayName: '' }
+    const place = placeOf(tree, { ...removed, owner, directory: join(state.trash, name) }, undefined)
+    if (!(await clearEmptyTree(place))) tree.options.problems({ kind: 'objects-in-trash', path: place.directory })
+  }
 }
 
 async function sweepUploads(place: Place): Promise<number> {

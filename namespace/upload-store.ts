@@ -36,9 +36,7 @@ const shapes = {
     headers: Strings,
     metadata: Strings,
     tags: T.Optional(T.Array(T.Object({ key: T.String(), value: T.String() }))),
-    checksum: T.Optional(
-      T.Object({ algorithm: Algorithm, type: Type }),
-    ),
+    checksum: T.Optional(T.Object({ algorithm: Algorithm, type: Type })),
   }),
   slots: T.Object({ sizeBytes: T.Number() }),
   part: T.Object({

@@ -1,6 +1,16 @@
 /** How the addon starts, ends and is torn down: each case in a process of its own. */
 import { execFile, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -122,6 +132,40 @@ test('without rights to switch, an identity is ENOTSUP and everything else works
       console.log((await own.as(undefined).space()).totalBytes > 0)
     }`)
   expect(ended).toMatchObject({ out: 'ENOTSUP setfsuid\ntrue\n'.repeat(3), code: 0 })
+})
+
+test('a service that holds DAC_OVERRIDE without being root opens nothing for its users that they may not', async (context) => {
+  if (process.getuid?.() !== 0 || spawnSync('/usr/bin/setpriv', ['--version']).status !== 0)
+    context.skip('needs root and setpriv')
+  mkdirSync(join(directory, 'tree'))
+  writeFileSync(join(directory, 'tree/secret'), 'secret')
+  chownSync(join(directory, 'tree/secret'), 2000, 2000)
+  chmodSync(join(directory, 'tree/secret'), 0o600)
+  chmodSync(join(directory, 'tree'), 0o755)
+  chmodSync(directory, 0o755)
+  writeFileSync(
+    join(directory, 'service.mts'),
+    `
+    import { openPosixFiles } from '${join(here, '../posix-files.ts')}'
+    const files = openPosixFiles('${directory}/tree', { threads: 1 })
+    const read = (uid?: number) =>
+      files.as(uid === undefined ? undefined : { uid, gid: uid, groups: [] })
+        .find('secret', { attribute: '', bodyBytesMax: 100, keepOpen: false })
+        .then((found) => String(found?.body), (error) => error.code)
+    console.log(process.getuid?.(), await read(), await read(2000), await read(2001), await read(), await read(2001))`,
+  )
+  const held = '+setuid,+setgid,+dac_override'
+  const user = ['--reuid', '4242', '--regid', '4242', '--clear-groups', '--inh-caps', held, '--ambient-caps', held]
+  const { stdout, stderr } = spawnSync(
+    '/usr/bin/setpriv',
+    [...user, process.execPath, join(directory, 'service.mts')],
+    {
+      encoding: 'utf8',
+    },
+  )
+  if (/EACCES|Permission denied/.test(stderr)) context.skip('the checkout is not readable for another user')
+  // One thread serves all: it gives the right up for each user, and has it back for the service.
+  expect(stdout + stderr).toBe('4242 secret secret EACCES secret EACCES\n')
 })
 
 test('build.sh says in one sentence what is missing, and needs no node on PATH', () => {

@@ -18,6 +18,8 @@ export type Fixture = {
   readonly problems: Problem[]
   /** A second worker over the same tree. */
   another(options?: Partial<NamespaceOptions>): Promise<OpenNamespace>
+  /** A worker that shall crash: what it held is closed by then, so nobody closes it. */
+  victim(options: Partial<NamespaceOptions>): Promise<OpenNamespace>
   close(): Promise<void>
 }
 
@@ -49,6 +51,7 @@ export async function openFixture(options: Partial<NamespaceOptions> = {}): Prom
       others.push(other)
       return other
     },
+    victim: start,
     async close() {
       for (const each of [open, ...others]) await each.close()
       await rm(directory, { recursive: true, force: true })
