@@ -1,8 +1,24 @@
 /**
  * The door of auth/. Everything that gateway/ may use of it is exported here, and nothing here knows HTTP or files of the namespace.
  */
+export { type S3Action, s3Actions } from './actions.ts'
+export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
+export { type Decision, decide, type Question } from './decide.ts'
+export type { Directory, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
+export { type LocalDirectory, openLocalDirectory } from './directory/local-directory.ts'
+export { createLocalUser, type LocalUser, type NewLocalUser } from './directory/local-users.ts'
 export { type AuthCode, AuthError, type AuthErrorDetail } from './errors.ts'
 export type { Identity } from './identity.ts'
+export { type AccessKey, type KeyStore, type NewAccessKey, openKeyStore } from './keys/key-store.ts'
+export {
+  createMasterKey,
+  ensureMasterKey,
+  type KeyPurpose,
+  type MasterKey,
+  readMasterKey,
+  type Subkey,
+} from './keys/master-key.ts'
+export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 
 /** A request as it was received: nothing decoded, nothing normalised. */
 export type ReceivedRequest = {

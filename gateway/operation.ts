@@ -59,6 +59,8 @@ export type Operation<Shape extends TSchema | undefined = TSchema | undefined> =
     readonly shape: Shape
     readonly optional?: boolean
     readonly maxBytes?: number
+    /** x-amz-checksum-* of the request speaks of the object, not of this body: CompleteMultipartUpload. */
+    readonly checksumOfObject?: boolean
   }
   run(call: Call<BodyOf<Shape>>): Promise<Reply>
 }

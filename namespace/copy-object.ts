@@ -61,8 +61,8 @@ async function copyContent(
   wanted: ChecksumAlgorithm | undefined,
 ): Promise<Pick<Content, 'eTag' | 'checksum'>> {
   const from = found.descriptor
-  if (from === undefined || stat.sizeBytes === 0)
-    return hashed(sourcePlace, undefined, place, temporary, wanted ?? 'CRC64NVME')
+  const algorithm = wanted ?? stat.checksum?.algorithm ?? 'CRC64NVME'
+  if (from === undefined || stat.sizeBytes === 0) return hashed(sourcePlace, undefined, place, temporary, algorithm)
   const carried = !stat.foreign && !stat.eTag.includes('-') && carries(stat.checksum, wanted)
   if (carried && sourcePlace.root === place.root) {
     const copied = await place.calls.copyRange(from, 0, temporary.descriptor, 0, stat.sizeBytes)
@@ -72,7 +72,7 @@ async function copyContent(
     }
     await place.calls.truncate(temporary.descriptor, 0)
   }
-  return hashed(sourcePlace, from, place, temporary, wanted ?? stat.checksum?.algorithm ?? 'CRC64NVME')
+  return hashed(sourcePlace, from, place, temporary, algorithm)
 }
 
 const carries = (checksum: Checksum | undefined, wanted: ChecksumAlgorithm | undefined): boolean =>

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { alice, secret } from '../testing/signers.ts'
+import { cachedDirectory } from './cached.ts'
+import type { Directory } from './directory.ts'
+
+function counting(answer: (id: string) => ReturnType<Directory['findByAccessKey']>) {
+  const asked: string[] = []
+  const directory: Directory = {
+    findByAccessKey(id) {
+      asked.push(id)
+      return answer(id)
+    },
+    authenticate: async (name) => {
+      asked.push(name)
+      return undefined
+    },
+    close: async () => {
+      asked.push('close')
+    },
+  }
+  return { asked, directory }
+}
+
+describe('a cached directory', () => {
+  it('asks once for many at once, and not again for a moment, also where there is no such key', async () => {
+    const { asked, directory } = counting(async (id) => {
+      await sleep(5)
+      return id === 'known' ? { secret, identity: alice } : undefined
+    })
+    const cached = cachedDirectory(directory, { ttlMs: 60_000 })
+    const answers = await Promise.all(['known', 'known', 'unknown', 'known', 'unknown'].map(cached.findByAccessKey))
+    expect(answers.map((answer) => answer?.identity)).toEqual([alice, alice, undefined, alice, undefined])
+    await cached.findByAccessKey('known')
+    await cached.findByAccessKey('unknown')
+    expect(asked).toEqual(['known', 'unknown'])
+  })
+
+  it('asks again when the time is over, counted from the question', async () => {
+    const { asked, directory } = counting(async () => {
+      await sleep(40)
+      return { secret, identity: alice }
+    })
+    const cached = cachedDirectory(directory, { ttlMs: 60 })
+    await cached.findByAccessKey('a')
+    await sleep(30)
+    await cached.findByAccessKey('a')
+    expect(asked).toEqual(['a', 'a'])
+  })
+
+  it('remembers no error and no password', async () => {
+    let broken = true
+    const { asked, directory } = counting(async () => {
+      if (broken) throw new Error('away')
+      return { secret, identity: alice }
+    })
+    const cached = cachedDirectory(directory, { ttlMs: 60_000 })
+    await expect(cached.findByAccessKey('a')).rejects.toThrow('away')
+    broken = false
+    expect(await cached.findByAccessKey('a')).toBeDefined()
+    await cached.authenticate('alice', 'x')
+    await cached.authenticate('alice', 'x')
+    await cached.close()
+    expect(asked).toEqual(['a', 'a', 'alice', 'alice', 'close'])
+  })
+})

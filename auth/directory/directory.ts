@@ -1,0 +1,19 @@
+import type { Identity } from '../identity.ts'
+
+export type SecretAndIdentity = { readonly secret: string; readonly identity: Identity }
+
+/** Where users come from. Every provider and every cache around one has this shape; nothing here knows how they store. */
+export type Directory = {
+  /**
+   * undefined for an access key that is unknown, disabled, damaged, or whose user is gone: callers cannot and need not tell them
+   * apart. What changes in the directory holds within 2 seconds.
+   */
+  findByAccessKey(accessKeyId: string): Promise<SecretAndIdentity | undefined>
+  /** undefined for an unknown user or a wrong password, in about the same time. The identity's accessKeyId is ''. */
+  authenticate(name: string, password: string): Promise<Identity | undefined>
+  close(): Promise<void>
+}
+
+/** Something an administrator should know, e.g. a damaged key file. Told once for each state of the thing. */
+export type Problem = { readonly what: string; readonly path: string; readonly cause?: unknown }
+export type ReportProblem = (problem: Problem) => void

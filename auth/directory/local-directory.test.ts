@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createMasterKey, type MasterKey } from '../keys/master-key.ts'
+import { type LocalDirectory, openLocalDirectory } from './local-directory.ts'
+import { createLocalUser } from './local-users.ts'
+
+let folder = ''
+let masterKey: MasterKey
+let usersFile = ''
+/** Two, as two workers would have. */
+let one: LocalDirectory
+let other: LocalDirectory
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'local-directory-'))
+  usersFile = join(folder, 'users.toml')
+  masterKey = await createMasterKey(join(folder, 'master.key'))
+  await createLocalUser(usersFile, { name: 'alice', groups: ['staff'], password: 'open sesame' })
+  one = await open()
+  other = await open()
+})
+afterEach(async () => {
+  await one.close()
+  await other.close()
+  await rm(folder, { recursive: true })
+})
+
+function open(): Promise<LocalDirectory> {
+  return openLocalDirectory({ usersFile, keysDirectory: join(folder, 'keys'), masterKey })
+}
+
+describe('the local directory', () => {
+  it('finds the user of a key', async () => {
+    const { accessKeyId, secret } = await one.keys.createKey('alice')
+    const user = await one.users.findUser('alice')
+    const identity = { ...user, accessKeyId }
+    delete identity.disabled
+    expect(await other.findByAccessKey(accessKeyId)).toEqual({ secret, identity })
+    expect(await other.findByAccessKey('CWUNKNOWN')).toBeUndefined()
+  })
+
+  it('knows no key of a user who does not exist', async () => {
+    const { accessKeyId } = await one.keys.createKey('nobody')
+    expect(await one.findByAccessKey(accessKeyId)).toBeUndefined()
+  })
+
+  it('knows users by their password', async () => {
+    expect(await one.authenticate('alice', 'open sesame')).toMatchObject({ userName: 'alice', accessKeyId: '' })
+    expect(await one.authenticate('alice', 'open')).toBeUndefined()
+  })
+
+  it('a removed or disabled key or user is out within 2 seconds, in every process', async () => {
+    for (const name of ['bob', 'carol', 'dave']) await createLocalUser(usersFile, { name })
+    const both = [await open(), await open()]
+    const names = ['alice', 'bob', 'carol', 'dave'] as const
+    const made = await Promise.all(names.map((name) => one.keys.createKey(name)))
+    const ids = made.map(({ accessKeyId }) => accessKeyId)
+    const known = () => Promise.all(both.flatMap(({ findByAccessKey }) => ids.map(findByAccessKey)))
+    expect(await known()).not.toContain(undefined)
+    await one.keys.removeKey(ids[0] ?? '')
+    await one.keys.disableKey(ids[1] ?? '')
+    const text = await readFile(usersFile, 'utf8')
+    await writeFile(
+      usersFile,
+      text.replace('name = "carol"', 'name = "carol"\ndisabled = true').replace('"dave"', '"eve"'),
+    )
+    await sleep(2000)
+    expect(await known()).toEqual(Array(8).fill(undefined))
+  })
+})

@@ -1,0 +1,320 @@
+/**
+ * The whole product as a person starts it: scripts/start on a directory of its own, the real nginx and pool on a free port. Each suite
+ * starts its own, so that none sees what another one leaves.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { Agent } from 'node:https'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { execa } from 'execa'
+import { stringify } from 'smol-toml'
+import { findClientEnv } from '../gateway/cli/client-env.ts'
+import type { Credentials } from './sign.ts'
+
+export const projectDirectory = fileURLToPath(new URL('..', import.meta.url))
+
+export type InstanceOptions = {
+  /** Worker processes. Default 2. */
+  readonly workers?: number
+  /** Sections and keys of the configuration file, beside those that a test instance needs. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, string | number | boolean | readonly string[]>>>>
+}
+
+export type Instance = {
+  /** https://127.0.0.1:<port> */
+  readonly endpoint: string
+  readonly port: number
+  readonly region: string
+  readonly credentials: Credentials
+  /** The certificate authority to trust, PEM. */
+  readonly caFile: string
+  readonly authority: Buffer
+  /** What --data named: tree, state, client.env. */
+  readonly directory: string
+  /** The served tree: a bucket is a directory in it. */
+  readonly tree: string
+  /** Path style, one attempt, keeps connections alive. Destroyed by `stop`. */
+  s3(options?: S3ClientConfig): S3Client
+  /** For processes: the variables of client.env. */
+  readonly env: Readonly<Record<string, string>>
+  /** A key of another user, made on the command line. */
+  createKey(user: string): Promise<Credentials>
+  /** `causeway <command…> --config … --data …`, never throws for a failure of it. */
+  causeway(command: readonly string[]): Promise<{ readonly exitCode: number | undefined; readonly stdout: string }>
+  /** Worker processes that live now. */
+  workerPids(): readonly number[]
+  /** The gateway, its workers, nginx and its workers. */
+  allPids(): readonly number[]
+  /** Lines of the gateway's own log at level error, and what it said on standard error. */
+  errors(): Promise<readonly string[]>
+  /** SIGKILL to every process at once: what a power switch leaves of the processes. */
+  crash(): Promise<void>
+  /** Serves the same directory on the same port again, after `crash`. */
+  start(): Promise<void>
+  /** Ends it, by force after some time, and removes the directory. */
+  stop(): Promise<void>
+}
+
+const READY_TIMEOUT_MS = 120_000 // a first start on a fresh machine installs
+const STOP_TIMEOUT_MS = 20_000
+const START_TRIES = 3
+
+/** Resolves when it serves. Throws with what it said when it does not. */
+export async function startInstance(options: InstanceOptions = {}): Promise<Instance> {
+  // Below /tmp whatever TMPDIR says: unix sockets have short names only.
+  const directory = await mkdtemp('/tmp/causeway-conformance-')
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await startIn(directory, options)
+      } catch (error) {
+        // Between finding a free port and using it, another program may take it.
+        if (tries === START_TRIES || !String(error).includes('is in use')) throw error
+      }
+    }
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function startIn(directory: string, options: InstanceOptions): Promise<Instance> {
+  const port = await freePort()
+  const configFile = join(directory, 'causeway.toml')
+  await writeFile(configFile, configText(directory, options))
+  const place = ['--config', configFile, '--data', directory]
+  let gateway = await serve(directory, [...place, '--port', String(port)])
+
+  const env = (await findClientEnv(join(directory, 'client.env'))) ?? {}
+  const caFile = required(env, 'AWS_CA_BUNDLE')
+  const authority = await readFile(caFile)
+  const credentials: Credentials = {
+    accessKeyId: required(env, 'AWS_ACCESS_KEY_ID'),
+    secretAccessKey: required(env, 'AWS_SECRET_ACCESS_KEY'),
+  }
+  const endpoint = required(env, 'AWS_ENDPOINT_URL')
+  const region = required(env, 'AWS_REGION')
+  const clients: S3Client[] = []
+  const causeway = async (command: readonly string[]) => {
+    const { exitCode, stdout } = await execa(join(projectDirectory, 'scripts/causeway'), [...command, ...place], {
+      reject: false,
+      stdin: 'ignore',
+      timeout: 60_000,
+    })
+    return { exitCode, stdout }
+  }
+
+  return {
+    endpoint,
+    port,
+    region,
+    credentials,
+    caFile,
+    authority,
+    directory,
+    tree: join(directory, 'tree'),
+    env,
+    s3(changes = {}) {
+      const client = new S3Client({
+        endpoint,
+        region,
+        credentials,
+        forcePathStyle: true,
+        maxAttempts: 1,
+        requestHandler: { httpsAgent: new Agent({ ca: authority, keepAlive: true, maxSockets: 128 }) },
+        ...changes,
+      })
+      clients.push(client)
+      return client
+    },
+    async createKey(user) {
+      const { stdout } = await causeway(['keys', 'create', user])
+      const value = (name: string) => new RegExp(`^${name}=(.+)$`, 'm').exec(stdout)?.[1] ?? ''
+      return { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') }
+    },
+    causeway,
+    workerPids: () => descendants(gateway.pid).filter((pid) => commandLine(pid).includes('--worker=')),
+    allPids: () => [gateway.pid, ...descendants(gateway.pid)],
+    async errors() {
+      const log = await readFile(join(directory, 'state/gateway.log'), 'utf8').catch(() => '')
+      return [...log.split('\n').filter((line) => /^\{"level":"?(?:50|60|error|fatal)/.test(line)), ...gateway.said()]
+    },
+    async crash() {
+      const pids = [gateway.pid, ...descendants(gateway.pid)]
+      for (const pid of pids) kill(pid, 'SIGKILL')
+      await until('all killed processes have ended', () => pids.every((pid) => !isAlive(pid)))
+    },
+    async start() {
+      gateway = await serve(directory, [...place, '--port', String(port)])
+    },
+    async stop() {
+      for (const client of clients.splice(0)) client.destroy()
+      await end(gateway)
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function configText(directory: string, { workers = 2, config = {} }: InstanceOptions): string {
+  const own = {
+    pool: { workers },
+    // The request log would fill the pipe to the test, and `errors` reads it.
+    log: { file: join(directory, 'state/gateway.log') },
+  }
+  const sections = new Set([...Object.keys(own), ...Object.keys(config)])
+  const merged = [...sections].map((name) => [
+    name,
+    { ...Object.entries(own).find(([n]) => n === name)?.[1], ...config[name] },
+  ])
+  return stringify(Object.fromEntries(merged))
+}
+
+type Gateway = { readonly child: ChildProcess; readonly pid: number; said(): readonly string[] }
+
+async function serve(directory: string, options: readonly string[]): Promise<Gateway> {
+  const child = spawn(join(projectDirectory, 'scripts/start'), options, {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let [output, complaints] = ['', '']
+  child.stdout.on('data', (piece) => {
+    output += piece
+  })
+  child.stderr.on('data', (piece) => {
+    complaints += piece
+  })
+  const gateway: Gateway = {
+    child,
+    pid: child.pid ?? 0,
+    said: () => complaints.split('\n').filter((line) => line !== ''),
+  }
+  // A test run that ends in the middle (Ctrl-C, a crash of the runner) takes it along.
+  const endWithUs = () => child.kill('SIGTERM')
+  process.once('exit', endWithUs)
+  child.once('close', () => process.off('exit', endWithUs))
+  try {
+    await until(
+      'the gateway is ready',
+      () => {
+        if (hasEnded(child))
+          throw new Error(`scripts/start ended (${child.exitCode ?? child.signalCode}): ${complaints}`)
+        return /^ready /m.test(output)
+      },
+      READY_TIMEOUT_MS,
+    )
+  } catch (error) {
+    await end(gateway)
+    throw error
+  }
+  return gateway
+}
+
+async function end({ child, pid }: Gateway): Promise<void> {
+  const family = [pid, ...descendants(pid)]
+  if (!hasEnded(child)) child.kill('SIGTERM')
+  await until('the gateway has ended', () => family.every((each) => !isAlive(each)), STOP_TIMEOUT_MS).catch(() => {})
+  for (const each of family) if (isAlive(each)) kill(each, 'SIGKILL')
+}
+
+const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+/** Waits for something that must happen soon; throws when it does not. */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs / 1000} seconds`)
+    await sleep(25)
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function required(env: Readonly<Record<string, string>>, name: string): string {
+  const value = env[name]
+  if (value === undefined) throw new Error(`client.env does not say ${name}`)
+  return value
+}
+
+// --- Processes. Only ever by the id of one that was started here.
+
+export function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  return statusOf(pid)?.state !== 'Z' && statusOf(pid) !== undefined
+}
+
+/** Children, their children and so on. */
+function descendants(pid: number): number[] {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    const status = /^\d+$/.test(name) ? statusOf(Number(name)) : undefined
+    if (status !== undefined && status.state !== 'Z') parents.set(Number(name), status.parent)
+  }
+  const found = new Set([pid])
+  for (let before = 0; before !== found.size; ) {
+    before = found.size
+    for (const [child, parent] of parents) if (found.has(parent)) found.add(child)
+  }
+  found.delete(pid)
+  return [...found]
+}
+
+function statusOf(pid: number): { readonly state: string; readonly parent: number } | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the program's name in brackets and may hold anything, brackets too.
+    const [state = '', parent = ''] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return { state, parent: Number(parent) }
+  } catch {
+    return undefined
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** What a process has open: paths, `socket:[…]`, `pipe:[…]`. */
+export function openDescriptors(pid: number): readonly string[] {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory).flatMap((name) => {
+    try {
+      return [readlinkSync(join(directory, name))]
+    } catch {
+      return [] // closed meanwhile, the one of this very reading too
+    }
+  })
+}
+
+// --- The tree.
+
+/** Paths of temporaries anywhere below a directory: files that are on their way in, or were left behind. */
+export async function temporaries(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory, { recursive: true }).catch(() => [])
+  return names.filter((name) => /(?:^|\/)\.s3-/.test(name))
+}

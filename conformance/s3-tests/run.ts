@@ -1,0 +1,69 @@
+/**
+ * The public suite ceph/s3-tests against the whole product: S3_TESTS=<checkout> npm run conformance:s3-tests [-- <pytest arguments>]
+ *
+ * Starts a gateway with the users the suite needs on a tree of its own, runs the selection of causeway_s3tests.py, prints counts, and
+ * compares with baseline.txt: a test that is listed there and does not pass any more fails the run. `--update-baseline` adds the new passes.
+ * The checkout stays outside of this project; S3_TESTS_SCHEME=http runs the leg without TLS.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { execa } from 'execa'
+import { compareWithBaseline } from './baseline.ts'
+import { makePython } from './python.ts'
+import { startSuiteGateway } from './suite-gateway.ts'
+
+const here = import.meta.dirname
+const baselineFile = join(here, 'baseline.txt')
+
+const checkout = process.env.S3_TESTS
+if (checkout === undefined) {
+  console.error(
+    'S3_TESTS is not set; it names a checkout of ceph/s3-tests at commit 8f0ae7b404a3a2fcf7038bf1e6bf29544fe9b6a3.',
+  )
+  process.exit(1)
+}
+
+const pytestArguments = process.argv.slice(2).filter((argument) => argument !== '--update-baseline')
+const updates = process.argv.includes('--update-baseline')
+
+const suite = resolve(checkout)
+const python = await makePython(suite)
+const gateway = await startSuiteGateway(process.env.S3_TESTS_SCHEME === 'http' ? 'http' : 'https')
+const results = join(gateway.directory, 'results.json')
+try {
+  await runPytest()
+  const outcomes: unknown = JSON.parse(await readFile(results, 'utf8'))
+  const baseline = await readFile(baselineFile, 'utf8').catch(() => '')
+  const comparison = compareWithBaseline(outcomes, baseline, pytestArguments.length === 0)
+  console.log(comparison.report)
+  if (updates) await writeFile(baselineFile, comparison.updated)
+  process.exitCode = comparison.lost.length > 0 ? 1 : 0
+} finally {
+  await gateway.stop()
+}
+
+async function runPytest(): Promise<void> {
+  const selection = pytestArguments.length > 0 ? pytestArguments : ['s3tests/functional']
+  const options = [
+    '-p',
+    'causeway_s3tests',
+    '--causeway=gate',
+    `--causeway-json=${results}`,
+    '--timeout=120',
+    '-q',
+    '--tb=line',
+  ]
+  await execa(python, ['-m', 'pytest', ...options, ...selection], {
+    cwd: suite,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    // Failures are counted below; pytest's own exit code says no more.
+    reject: false,
+    env: {
+      PYTHONPATH: here,
+      PYTHONDONTWRITEBYTECODE: '1',
+      S3TEST_CONF: gateway.configuration,
+      SSL_CERT_FILE: gateway.authority,
+      AWS_MAX_ATTEMPTS: '1',
+    },
+  })
+}

@@ -1,0 +1,620 @@
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sign } from 'aws4'
+import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import Type from 'typebox'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Directory, Identity } from '#auth'
+import { type AppOptions, createApp } from './app.ts'
+import { loadConfig } from './config.ts'
+import { GatewayError } from './gateway-error.ts'
+import { createMetrics } from './metrics.ts'
+import { type Call, defineOperation } from './operation.ts'
+import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
+import type { Reply } from './reply.ts'
+
+const NOW = new Date()
+const alice = identityOf('alice')
+const bob = identityOf('bob')
+
+const Greeting = Type.Object({ Name: Type.String() })
+
+/** What the operation under test does; each test sets it. */
+let perform: (call: Call) => Promise<Reply>
+let greeted: unknown
+const done = async (): Promise<Reply> => ({ status: 200, content: { kind: 'text', type: 'text/plain', text: 'done' } })
+
+const operations = [
+  defineOperation({
+    name: 'PutObject',
+    match: { method: 'PUT', on: 'object' },
+    action: 's3:PutObject',
+    run: (call) => perform(call),
+  }),
+  defineOperation({
+    name: 'CopyObject',
+    match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
+    action: 's3:PutObject',
+    run: (call) => perform(call),
+  }),
+  defineOperation({
+    name: 'GetObject',
+    match: { method: 'GET', on: 'object' },
+    action: 's3:GetObject',
+    run: (call) => perform(call),
+  }),
+  defineOperation({
+    name: 'HeadObject',
+    match: { method: 'HEAD', on: 'object' },
+    action: 's3:GetObject',
+    run: (call) => perform(call),
+  }),
+  defineOperation({
+    name: 'CreateBucket',
+    match: { method: 'PUT', on: 'bucket' },
+    action: 's3:CreateBucket',
+    run: (call) => perform(call),
+  }),
+  defineOperation({
+    name: 'Greet',
+    match: { method: 'POST', on: 'bucket', query: ['greet'] },
+    action: 's3:PutBucketTagging',
+    body: { root: 'Greeting', shape: Greeting },
+    run: async ({ body }) => {
+      greeted = body
+      return done()
+    },
+  }),
+  defineOperation({
+    name: 'GreetPerhaps',
+    match: { method: 'PUT', on: 'bucket', query: ['greet'] },
+    action: 's3:PutBucketTagging',
+    body: { root: 'Greeting', shape: Greeting, optional: true },
+    run: async ({ body }) => {
+      greeted = body
+      return done()
+    },
+  }),
+  defineOperation({
+    name: 'Preflight',
+    match: { method: 'OPTIONS', on: 'object' },
+    action: undefined,
+    run: (call) => perform(call),
+  }),
+]
+
+let app: FastifyInstance
+let lines: Record<string, unknown>[]
+
+async function start(changes: Partial<AppOptions> = {}): Promise<FastifyInstance> {
+  lines = []
+  const store = createMemoryNamespace()
+  await store.as(alice).buckets.create('photos')
+  await store.as(bob).buckets.create('secrets')
+  const anonymous = { canonicalId: '', displayName: '' }
+  const sink = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  app = createApp({
+    config: loadConfig(undefined, { listen: { domain: 's3.example.com' } }, {}),
+    namespace: { as: (caller) => store.as(caller ?? anonymous) },
+    directory: directoryOf(alice, bob),
+    operations,
+    log: pino({ level: 'debug', base: null, formatters: { level: (level) => ({ level }) } }, sink),
+    metrics: createMetrics({ worker: 0 }),
+    now: () => NOW,
+    ...changes,
+  })
+  await app.ready()
+  return app
+}
+
+beforeEach(async () => {
+  perform = done
+  greeted = 'nothing'
+  await start()
+})
+
+afterEach(() => app.close())
+
+describe('a request', () => {
+  it('in virtual-host style names the endpoint without the bucket', async () => {
+    let endpoint = ''
+    perform = async (call) => {
+      endpoint = `${call.bucket} ${call.key} ${call.endpoint}`
+      return done()
+    }
+    await signed({ method: 'GET', path: '/a/b', host: 'photos.s3.example.com:8443' })
+    expect(endpoint).toBe('photos a/b http://s3.example.com:8443')
+  })
+
+  it.each(['', ';', 'text', 'text/plain; charset', '/', 'a/b, c/d', 'application/json'])(
+    'with the Content-Type "%s" is stored as it is sent',
+    async (type) => {
+      perform = async ({ bytes, headers }) => {
+        const pieces: Uint8Array[] = []
+        for await (const piece of bytes.bytes) pieces.push(piece)
+        return {
+          status: 200,
+          headers: { 'x-type': headers.get('content-type'), 'x-length': Buffer.concat(pieces).length },
+        }
+      }
+      const payload = Buffer.alloc(3_000_000, 'x')
+      const answer = await signed({ method: 'PUT', path: '/photos/k', headers: { 'content-type': type }, payload })
+      expect(answer.statusCode).toBe(200)
+      expect(answer.headers).toMatchObject({ 'x-type': type, 'x-length': '3000000' })
+    },
+  )
+
+  it('whose XML fits the shape reaches the operation as a value', async () => {
+    await signed({ method: 'POST', path: '/photos?greet', payload: '<Greeting><Name> Ä </Name></Greeting>' })
+    expect(greeted).toEqual({ Name: ' Ä ' })
+  })
+
+  it('whose XML does not fit is MalformedXML; an empty one too, unless it is optional', async () => {
+    for (const payload of ['<Greeting/>', '<Other/>', 'no', '']) {
+      const answer = await signed({ method: 'POST', path: '/photos?greet', payload })
+      expect(codeOf(answer)).toBe('MalformedXML')
+    }
+    expect(greeted).toBe('nothing')
+    expect(await signed({ method: 'PUT', path: '/photos?greet', payload: '' })).toMatchObject({ statusCode: 200 })
+    expect(greeted).toBeUndefined()
+  })
+
+  it('that is a preflight needs no credentials, and wrong ones do not matter (P-026)', async () => {
+    const url = '/photos/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00'
+    expect(await app.inject({ method: 'OPTIONS', url })).toMatchObject({ statusCode: 200 })
+  })
+})
+
+describe('every answer', () => {
+  it('carries both request ids, and an error the same one in its XML (P-017)', async () => {
+    const answers = [
+      await signed({ method: 'GET', path: '/photos/k' }),
+      await app.inject({ method: 'GET', url: '/photos/k' }),
+      await app.inject({ method: 'HEAD', url: '/photos/k' }),
+      await app.inject({ method: 'GET', url: '/photos/%zz' }),
+      await app.inject({ method: 'PATCH', url: '/photos/k' }),
+      // A method that Node knows and Fastify does not.
+      await app.inject({ method: 'PROPFIND' as 'GET', url: '/photos/k' }),
+    ]
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 403, 403, 400, 405, 405])
+    for (const { headers, body } of answers) {
+      expect(headers['x-amz-request-id']).toMatch(/^[0-9A-F]{16}$/)
+      expect(headers['x-amz-id-2']).toMatch(/^.{44}$/)
+      expect(headers.date).toBeDefined()
+      if (body.startsWith('<?xml')) expect(body).toContain(`<RequestId>${headers['x-amz-request-id']}</RequestId>`)
+    }
+    expect(new Set(answers.map(({ headers }) => headers['x-amz-request-id'])).size).toBe(answers.length)
+  })
+
+  it('to HEAD has no body, errors included (P-018)', async () => {
+    const answer = await app.inject({ method: 'HEAD', url: '/photos/k' })
+    expect(answer).toMatchObject({ statusCode: 403, body: '' })
+  })
+
+  it('to what nobody foresaw is InternalError without a word of why, and one error line with all of it', async () => {
+    perform = () => Promise.reject(new Error('the secret path /mnt/x'))
+    const answer = await signed({ method: 'GET', path: '/photos/k' })
+    expect(codeOf(answer)).toBe('InternalError')
+    expect(answer.body).not.toContain('secret')
+    const errors = lines.filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([{ operation: 'GetObject', requestId: answer.headers['x-amz-request-id'] }])
+    expect(JSON.stringify(errors)).toContain('the secret path /mnt/x')
+  })
+})
+
+describe('who may', () => {
+  it('a missing bucket is 404 for everybody, before any word about rights (P-203)', async () => {
+    expect(codeOf(await app.inject({ method: 'GET', url: '/missing/k' }))).toBe('NoSuchBucket')
+    expect(codeOf(await signed({ method: 'GET', path: '/missing/k' }))).toBe('NoSuchBucket')
+  })
+
+  it('a wrong signature is refused before the bucket is looked for', async () => {
+    const headers = {
+      authorization:
+        'AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00',
+    }
+    const answer = await app.inject({ method: 'GET', url: '/missing/k', headers })
+    expect(codeOf(answer)).not.toBe('NoSuchBucket')
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400)
+  })
+
+  it('strangers and anonymous callers are denied, and the log says why at debug', async () => {
+    let ran = false
+    perform = async () => {
+      ran = true
+      return done()
+    }
+    expect(codeOf(await signed({ method: 'GET', path: '/photos/k' }, bob))).toBe('AccessDenied')
+    expect(codeOf(await app.inject({ method: 'GET', url: '/photos/k' }))).toBe('AccessDenied')
+    expect(ran).toBe(false)
+    expect(lines.filter(({ msg }) => msg === 'denied')).toMatchObject([
+      { level: 'debug', reason: expect.stringContaining('s3:GetObject: bob does not own') },
+      { level: 'debug', reason: expect.stringContaining('anonymous') },
+    ])
+  })
+
+  it('a copy needs a right to its source as well', async () => {
+    const copy = (source: string) =>
+      signed({ method: 'PUT', path: '/photos/k', headers: { 'x-amz-copy-source': source } })
+    expect(await copy('/photos/other')).toMatchObject({ statusCode: 200 })
+    expect(codeOf(await copy('/secrets/other'))).toBe('AccessDenied')
+    expect(codeOf(await copy('/secrets%2Fother'))).toBe('AccessDenied')
+    expect(codeOf(await copy('/missing/other'))).toBe('NoSuchBucket')
+  })
+
+  it('any user may create a bucket, for which there is none to look at', async () => {
+    expect(await signed({ method: 'PUT', path: '/new' })).toMatchObject({ statusCode: 200 })
+    expect(codeOf(await app.inject({ method: 'PUT', url: '/new' }))).toBe('AccessDenied')
+  })
+
+  it('an expected bucket owner that is another is 403', async () => {
+    const headers = { 'x-amz-expected-bucket-owner': bob.canonicalId }
+    expect(codeOf(await signed({ method: 'GET', path: '/photos/k', headers }))).toBe('AccessDenied')
+  })
+})
+
+describe('the request line of the log', () => {
+  it('hides keys where that is configured', async () => {
+    await app.close()
+    await start({ config: loadConfig(undefined, { log: { keys: 'hash' } }, {}) })
+    await signed({ method: 'GET', path: '/photos/a/b' })
+    expect(lines.at(-1)?.key).toMatch(/^[0-9a-f]{16}$/)
+    expect(JSON.stringify(lines)).not.toContain('a/b')
+  })
+})
+
+describe('behind nginx', () => {
+  const front = { 'x-causeway-front': '0123456789abcdef https 203.0.113.9' }
+
+  it('id, scheme and client address are what nginx says', async () => {
+    await app.close()
+    await start({ behindNginx: true })
+    let endpoint = ''
+    perform = async (call) => {
+      endpoint = call.endpoint
+      return done()
+    }
+    const answer = await signed({ method: 'GET', path: '/photos/k', unsigned: front })
+    expect(answer.headers['x-amz-request-id']).toBe('0123456789abcdef')
+    expect(endpoint).toBe('https://s3.example.com')
+    expect(lines.at(-1)).toMatchObject({ client: '203.0.113.9', requestId: '0123456789abcdef' })
+  })
+
+  it('without nginx nobody is believed', async () => {
+    const answer = await signed({ method: 'GET', path: '/photos/k', unsigned: front })
+    expect(answer.headers['x-amz-request-id']).not.toBe('0123456789abcdef')
+    expect(lines.at(-1)?.client).not.toBe('203.0.113.9')
+  })
+
+  it('a pre-check says no before the body, or nothing at all; the operation does not run', async () => {
+    await app.close()
+    await start({ behindNginx: true })
+    let ran = false
+    perform = async () => {
+      ran = true
+      return done()
+    }
+    const precheck = { 'x-causeway-front': '0123456789abcdef https 203.0.113.9 precheck 5000000' }
+    const refused = await app.inject({ method: 'PUT', url: '/photos/k', headers: precheck })
+    expect(refused.statusCode).toBe(403)
+    expect(refused.headers['x-causeway-refusal']).toMatch(/^<\?xml .*<Code>AccessDenied<\/Code>.*<\/Error>$/)
+    expect(refused.headers['x-causeway-refusal']).toContain('<RequestId>0123456789abcdef</RequestId>')
+    // Not found is for the real request to say.
+    expect((await app.inject({ method: 'PUT', url: '/missing/k', headers: precheck })).statusCode).toBe(204)
+    // Content-Length is signed, and not sent along by nginx.
+    const allowed = await signed({
+      method: 'PUT',
+      path: '/photos/k',
+      headers: { 'content-length': '5000000' },
+      unsigned: precheck,
+      drop: 'content-length',
+    })
+    expect(allowed.statusCode).toBe(204)
+    expect(ran).toBe(false)
+  })
+})
+
+describe('over a real socket', () => {
+  let port: number
+  const failures: unknown[] = []
+  const note = (error: unknown) => failures.push(error)
+
+  beforeEach(async () => {
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    port = (app.server.address() as AddressInfo).port // it listens on TCP
+    failures.length = 0
+    process.on('unhandledRejection', note)
+  })
+  afterEach(() => {
+    process.off('unhandledRejection', note)
+    expect(failures).toEqual([])
+  })
+
+  it('the raw URL reaches the operation with nothing of the key lost', async () => {
+    const calls: Call[] = []
+    perform = async (call) => {
+      calls.push(call)
+      return done()
+    }
+    const keys = {
+      '/a%2Fb//c;d': '/a/b//c;d',
+      'a/./b/../%2e%2E/': 'a/./b/../../',
+      'a%2Bb%20c': 'a+b c',
+      'a%00b': 'a\0b',
+      ['%C3%A4'.repeat(500)]: 'ä'.repeat(500),
+    }
+    for (const raw of Object.keys(keys)) {
+      const path = `/photos/${raw}?x-id=GetObject`
+      const answer = await send({ method: 'GET', path, headers: presign(path) })
+      expect(answer).toMatchObject({ status: 200, body: 'done' })
+    }
+    expect(calls.map(({ key }) => key)).toEqual(Object.values(keys))
+    expect(calls[0]).toMatchObject({ bucket: 'photos', identity: alice, now: NOW, s3: { region: 'us-east-1' } })
+    expect(calls[0]?.query.names()).toEqual(['x-id'])
+  })
+
+  it('the log line says who did what, and no signature', async () => {
+    const path = '/photos/a/b'
+    const answer = await send({ method: 'GET', path, headers: presign(path) })
+    await until(() => lines.length > 0)
+    expect(lines).toEqual([
+      {
+        ...{ level: 'info', time: expect.any(Number), requestId: answer.headers['x-amz-request-id'] },
+        ...{ operation: 'GetObject', bucket: 'photos', key: 'a/b', status: 200 },
+        ...{ user: 'alice', accessKey: 'KEYalice', client: '127.0.0.1', bytesIn: 0, bytesOut: 4 },
+        ...{ ms: expect.any(Number), authMs: expect.any(Number), runMs: expect.any(Number) },
+      },
+    ])
+    await send({ method: 'GET', path: '/photos/%zz?X-Amz-Signature=secret&a=b' })
+    expect(lines.at(-1)).toMatchObject({
+      target: 'GET /photos/%zz?X-Amz-Signature=-&a=b',
+      status: 400,
+      code: 'InvalidURI',
+    })
+    expect(JSON.stringify(lines)).not.toContain('secret')
+  })
+
+  it.each([
+    ['garbage', 'no http at all\r\n\r\n', 400, 'BadRequest'],
+    ['an unknown method', 'FOO / HTTP/1.1\r\nHost: h\r\n\r\n', 400, 'BadRequest'],
+    ['Content-Length: -1', 'PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n', 400, 'BadRequest'],
+    [
+      'headers of 200 kB',
+      `GET / HTTP/1.1\r\nHost: h\r\nx: ${'y'.repeat(200_000)}\r\n\r\n`,
+      400,
+      'RequestHeaderSectionTooLarge',
+    ],
+  ])('%s is answered with S3 XML (P-008, P-012)', async (_name, text, status, code) => {
+    const answer = await raw(text)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toContain(`<Code>${code}</Code>`)
+    expect(answer).toMatch(/\r\nx-amz-request-id: [0-9A-F]{16}\r\n/)
+  })
+
+  it('no Host is no reason to answer without a body', async () => {
+    expect(await raw('GET /photos/k HTTP/1.0\r\n\r\n')).toContain('<Code>AccessDenied</Code>')
+  })
+
+  it('a client that vanishes in the middle of its body ends the operation with an error', async () => {
+    const ended = Promise.withResolvers<unknown>()
+    perform = async ({ bytes }) => {
+      try {
+        for await (const _ of bytes.bytes);
+        ended.resolve('read to the end')
+      } catch (error) {
+        ended.resolve(error)
+        throw error
+      }
+      return done()
+    }
+    const socket = connect(port, '127.0.0.1')
+    const { headers } = signatureOf({ method: 'PUT', path: '/photos/k', headers: { 'content-length': '1000000' } })
+    socket.write(`PUT /photos/k HTTP/1.1\r\n${headerLines(headers)}\r\n${'x'.repeat(1000)}`)
+    await sleep(100)
+    socket.resetAndDestroy()
+    expect(await ended.promise).toBeInstanceOf(Error)
+    await until(() => lines.some(({ broken }) => broken === true))
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('after an early error with an unread body the next request on the connection works (P-005)', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const payload = Buffer.alloc(5_000_000, 'x')
+    const ports = new Set<number | undefined>()
+    for (let round = 0; round < 3; round++) {
+      const refused = await send({ method: 'PUT', path: '/photos/k', agent }, payload)
+      expect(refused).toMatchObject({ status: 403, body: expect.stringContaining('AccessDenied') })
+      ports.add(refused.clientPort)
+    }
+    const { headers } = signatureOf({ method: 'GET', path: '/photos/k' })
+    const answered = await send({ method: 'GET', path: '/photos/k', agent, headers })
+    expect(answered).toMatchObject({ status: 200, body: 'done' })
+    expect(new Set([...ports, answered.clientPort]).size).toBe(1)
+    agent.destroy()
+  })
+
+  it('an operation that fails half-way through the body is answered too', async () => {
+    perform = async ({ bytes }) => {
+      for await (const _ of bytes.bytes) throw new GatewayError('InvalidRequest', { message: 'enough' })
+      return done()
+    }
+    const payload = Buffer.alloc(5_000_000, 'x')
+    const { headers } = signatureOf({ method: 'PUT', path: '/photos/k', headers: { 'content-length': '5000000' } })
+    const answer = await send({ method: 'PUT', path: '/photos/k', headers }, payload)
+    expect(answer).toMatchObject({ status: 400, body: expect.stringContaining('enough') })
+  })
+
+  it('"Expect: 100-continue" is answered 403 before the body, and the connection closes (P-001, P-005)', async () => {
+    const answer = await raw('PUT /photos/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1.1 403 /)
+    expect(answer).toMatch(/\r\nConnection: close\r\n/i)
+  })
+
+  it('"Expect: 100-Continue" is answered 100 when the operation wants the body (P-004)', async () => {
+    perform = async ({ bytes }) => {
+      for await (const _ of bytes.bytes);
+      return done()
+    }
+    const { headers } = signatureOf({ method: 'PUT', path: '/photos/k', headers: { 'content-length': '4' } })
+    const head = `PUT /photos/k HTTP/1.1\r\n${headerLines({ ...headers, expect: '100-Continue', connection: 'close' })}\r\n`
+    const answer = await raw(head, { after: '100 Continue', send: 'body' })
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK/)
+  })
+
+  it('any other expectation is ignored (P-003)', async () => {
+    for (const expectation of ['200', '']) {
+      const answer = await raw(
+        `GET /photos/k HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`,
+      )
+      expect(answer).toMatch(/^HTTP\/1.1 403 /)
+    }
+  })
+})
+
+it('a worker that is leaving closes each connection with its answer', async () => {
+  await app.close()
+  let draining = false
+  await start({ isDraining: () => draining })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo // it listens on TCP
+  const { headers } = signatureOf({ method: 'GET', path: '/photos/k' })
+  const ask = () => sendTo(port, { method: 'GET', path: '/photos/k', headers, agent: new Agent({ keepAlive: true }) })
+  expect((await ask()).headers.connection).toBe('keep-alive')
+  draining = true
+  expect((await ask()).headers.connection).toBe('close')
+  expect(
+    (await sendTo(port, { method: 'GET', path: '/photos/k', agent: new Agent({ keepAlive: true }) })).headers
+      .connection,
+  ).toBe('close')
+})
+
+it('an overloaded worker answers SlowDown', async () => {
+  await app.close()
+  await start({ overloadDelayMs: 5 })
+  const end = Date.now() + 2500
+  while (Date.now() < end) {
+    const busy = Date.now() + 100
+    while (Date.now() < busy);
+    await new Promise(setImmediate)
+  }
+  const answer = await app.inject({ method: 'GET', url: '/photos/k' })
+  expect(answer.statusCode).toBe(503)
+  expect(codeOf(answer)).toBe('SlowDown')
+  expect(answer.headers['x-amz-request-id']).toBeDefined()
+})
+
+function identityOf(userName: string): Identity {
+  const canonicalId = Buffer.from(userName).toString('hex').padEnd(64, '0')
+  return { canonicalId, displayName: userName, userName, groups: [], accessKeyId: `KEY${userName}` }
+}
+
+function directoryOf(...identities: Identity[]): Directory {
+  return {
+    findByAccessKey: async (id) => {
+      const identity = identities.find(({ accessKeyId }) => accessKeyId === id)
+      return identity && { secret: `secret of ${identity.userName}`, identity }
+    },
+    authenticate: async () => undefined,
+    close: async () => {},
+  }
+}
+
+type Ask = {
+  readonly method: 'GET' | 'PUT' | 'POST'
+  readonly path: string
+  readonly host?: string
+  readonly headers?: Record<string, string>
+  /** Added after signing. */
+  readonly unsigned?: Record<string, string>
+  /** Taken away after signing. */
+  readonly drop?: string
+  readonly payload?: string | Buffer
+}
+
+function signatureOf({ method, path, host = 's3.example.com', headers = {} }: Ask, who = alice) {
+  const hash = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
+  const credentials = { accessKeyId: who.accessKeyId, secretAccessKey: `secret of ${who.userName}` }
+  const options = { service: 's3', region: 'us-east-1', method, path, host, headers: { host, ...hash, ...headers } }
+  const signedRequest = sign(options, credentials)
+  return {
+    headers: Object.fromEntries(
+      Object.entries(signedRequest.headers ?? {}).map(([name, value]) => [name, String(value)]),
+    ),
+  }
+}
+
+/** Headers that sign exactly this target: aws4 takes dot segments out of paths, unless it is told not to. */
+function presign(path: string): Record<string, string> {
+  return signatureOf({ method: 'GET', path }).headers
+}
+
+async function signed(ask: Ask, who = alice) {
+  const { headers } = signatureOf(ask, who)
+  if (ask.drop !== undefined) delete headers[ask.drop]
+  const payload = ask.payload === undefined ? {} : { payload: ask.payload }
+  return app.inject({ method: ask.method, url: ask.path, headers: { ...headers, ...ask.unsigned }, ...payload })
+}
+
+const codeOf = ({ body }: { body: string }) => /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? ''
+const headerLines = (headers: Record<string, string>) =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')
+
+type SendOptions = { method: string; path: string; agent?: Agent; headers?: Record<string, string> }
+
+function send(options: SendOptions, payload?: Buffer) {
+  return sendTo((app.server.address() as AddressInfo).port, options, payload) // it listens on TCP
+}
+
+function sendTo(port: number, options: SendOptions, payload?: Buffer) {
+  return new Promise<{
+    status: number
+    headers: Record<string, unknown>
+    body: string
+    clientPort: number | undefined
+  }>((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, agent: false, ...options }, async (response) => {
+      const clientPort = response.socket.localPort
+      const chunks: Buffer[] = []
+      for await (const chunk of response) chunks.push(chunk)
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: Buffer.concat(chunks).toString(),
+        clientPort,
+      })
+    })
+    outgoing.on('error', reject)
+    outgoing.end(payload)
+  })
+}
+
+/** Sends text as it is and answers all that comes until the connection ends. */
+async function raw(text: string, follow?: { after: string; send: string }): Promise<string> {
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1') // it listens on TCP
+  let got = ''
+  let followed = false
+  socket.on('error', () => {})
+  socket.on('data', (chunk) => {
+    got += chunk
+    if (follow === undefined || followed || !got.includes(follow.after)) return
+    followed = true
+    socket.write(follow.send)
+  })
+  socket.write(text)
+  await Promise.race([once(socket, 'close'), sleep(3000, undefined, { ref: false })])
+  socket.destroy()
+  return got
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('it did not come to pass within five seconds')
+    await sleep(20)
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * Fastify as a thin edge: one wildcard route, limits, and one way out for every error. Knows no operation by name.
+ * `serve` is the road of a request, top to bottom; each step is a call to its file.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import underPressure from '@fastify/under-pressure'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import type { Logger } from 'pino'
+import type { Directory, Identity, Payload } from '#auth'
+import type { Caller, Namespace } from '#namespace'
+import { authenticate } from './authenticate.ts'
+import { authorize } from './authorize.ts'
+import { type ObjectBody, objectBody, readSmallBody } from './body/pipeline.ts'
+import type { Config } from './config.ts'
+import { errorReply } from './error-response.ts'
+import { clientHeaders, type Front, REFUSAL_HEADER, readFront } from './front.ts'
+import { GatewayError } from './gateway-error.ts'
+import { loggedKey, loggedTarget } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Call, Operation } from './operation.ts'
+import { hostId, newRequestId } from './request-id.ts'
+import { createRouter } from './router.ts'
+import { parseS3Request, type S3Request } from './s3-request.ts'
+import { sendReply } from './s3-response.ts'
+import { discardUnreadBody } from './unread-body.ts'
+import { readXml } from './xml.ts'
+
+export type AppOptions = {
+  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log'>
+  /** `as(undefined)`: anonymous. */
+  readonly namespace: { as(caller: Caller | undefined): Namespace }
+  readonly directory: Directory
+  readonly operations: readonly Operation[]
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Only nginx can reach this app, so its header is believed. */
+  readonly behindNginx?: boolean
+  /** The worker is leaving: each answer asks its client to close the connection. */
+  readonly isDraining?: () => boolean
+  readonly now?: () => Date
+  /** How late timers may run before requests are refused with SlowDown. Default 2 s. */
+  readonly overloadDelayMs?: number
+}
+
+/** XML bodies; DeleteObjects with 1,000 keys of 1,024 escaped bytes and CompleteMultipartUpload with 10,000 parts fit. */
+const XML_BODY_MAX_BYTES = 8 * 1024 * 1024
+/** Node's idle time-out: above nginx's for idle connections to a worker, else nginx sends into a connection just closed. */
+const KEEP_ALIVE_MS = 75_000
+const OVERLOAD_DELAY_MS = 2000
+
+/** What is known of a request so far; filled in step by step, read by the log line. */
+type Exchange = {
+  readonly front: Front
+  readonly startedMs: number
+  readonly bytesReadBefore: number
+  request?: S3Request
+  operation?: Operation
+  identity?: Identity | undefined
+  authMs?: number
+  runMs?: number
+  denied?: string
+}
+
+type Outcome = {
+  readonly status: number
+  readonly bytesOut: number
+  readonly code?: string
+  /** The client has gone, or was cut off in the middle of the answer. */
+  readonly broken?: boolean
+}
+
+export function createApp(options: AppOptions): FastifyInstance {
+  const { config, namespace, directory, log, metrics } = options
+  const now = options.now ?? (() => new Date())
+  const behindNginx = options.behindNginx ?? false
+  const route = createRouter(options.operations)
+  /** Requests whose client waits for 100 Continue; only without nginx, which answers that itself. */
+  const waiting = new WeakSet<IncomingMessage>()
+
+  async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const exchange = begin(request.raw)
+    try {
+      const outcome = await answer(request.raw, reply, exchange)
+      end(request.raw, exchange, outcome)
+    } catch (error) {
+      await fail(request.raw, reply, exchange, error)
+    }
+  }
+
+  /** The road. */
+  async function answer(raw: IncomingMessage, reply: FastifyReply, exchange: Exchange): Promise<Outcome> {
+    const { front } = exchange
+    const time = now()
+    const headers = clientHeaders(raw, front)
+    const { method = '', url = '' } = raw
+    const s3 = parseS3Request({ method, rawUrl: url, headers, domain: config.listen.domain })
+    exchange.request = s3
+
+    const operation = route(s3)
+    exchange.operation = operation
+
+    const { identity, payload } = await authenticate(operation, s3, { directory, region: config.s3.region, now: time })
+    exchange.identity = identity
+    const tree = namespace.as(identity && callerOf(identity))
+    const denied = (reason: string) => {
+      exchange.denied = reason
+    }
+    await authorize({ operation, request: s3, identity, namespace: tree, denied })
+    exchange.authMs = elapsed(exchange)
+
+    if (front.precheck !== undefined) return allowBody(reply)
+    const body = await readBody(raw, reply, operation, s3, payload)
+    let bytes: ObjectBody | undefined
+    const call: Call<unknown> = {
+      bucket: s3.bucket,
+      key: s3.key,
+      query: s3.query,
+      headers: s3.headers,
+      body,
+      // Made when an operation asks for it: only those that take bytes may refuse a request for lacking them.
+      get bytes() {
+        continueBody(raw, reply)
+        bytes ??= objectBody({ payload, headers: s3.headers, source: raw })
+        return bytes
+      },
+      namespace: tree,
+      identity,
+      s3: config.s3,
+      requestId: front.requestId,
+      now: time,
+      endpoint: `${front.scheme}://${hostOf(s3, config.listen.domain)}`,
+    }
+    // The body has passed this very operation's schema, which is what its type stands for (defineOperation).
+    const result = await operation.run(call as Call)
+    exchange.runMs = elapsed(exchange) - exchange.authMs
+
+    closeIfLeaving(raw, reply)
+    const sent = await sendReply(result, { reply, method, requestId: front.requestId, hostId })
+    if (sent.broken) log.info({ requestId: front.requestId, err: sent.cause }, 'an answer was broken off')
+    return { status: sent.status, bytesOut: sent.bodyBytes, broken: sent.broken }
+  }
+
+  async function readBody(
+    raw: IncomingMessage,
+    reply: FastifyReply,
+    { body }: Operation,
+    { headers }: S3Request,
+    payload: Payload,
+  ): Promise<unknown> {
+    if (body?.shape === undefined) return undefined
+    continueBody(raw, reply)
+    const input = { payload, headers, source: raw, ignoreChecksum: body.checksumOfObject ?? false }
+    const bytes = await readSmallBody(input, body.maxBytes ?? XML_BODY_MAX_BYTES)
+    if (bytes.length === 0 && body.optional) return undefined
+    return readXml(bytes, body.root, body.shape)
+  }
+
+  function begin(raw: IncomingMessage): Exchange {
+    metrics.requestBegan()
+    const bytesReadBefore = raw.socket?.bytesRead ?? 0
+    return { front: readFront(raw, behindNginx), startedMs: performance.now(), bytesReadBefore }
+  }
+
+  /** The one way out for errors: S3 XML, or nothing where the answer has begun. */
+  async function fail(raw: IncomingMessage, reply: FastifyReply, exchange: Exchange, error: unknown): Promise<void> {
+    const { requestId, precheck } = exchange.front
+    const { method = '', url = '' } = raw
+    const resource = exchange.request?.rawPath ?? url.split('?', 1)[0] ?? ''
+    const { status, headers, body, code, unexpected } = errorReply(error, { requestId, hostId, resource, method })
+    if (unexpected)
+      log.error({ requestId, operation: exchange.operation?.name, err: error }, 'a request failed unexpectedly')
+    if (reply.raw.headersSent || raw.socket?.destroyed) {
+      reply.raw.destroy()
+      return end(raw, exchange, { status, bytesOut: 0, code, broken: true })
+    }
+    if (precheck !== undefined) return end(raw, exchange, refuseBody(reply, status, code, body))
+    closeIfLeaving(raw, reply)
+    // A client that was never told to continue may send its body or not: nobody can tell what the next bytes mean (P-005).
+    if (waiting.has(raw)) reply.raw.shouldKeepAlive = false
+    // As bytes: with a string Node would write the headers as UTF-8 too, and they are Latin-1.
+    reply
+      .code(status)
+      .headers(headers)
+      .send(body === undefined ? undefined : Buffer.from(body))
+    end(raw, exchange, { status, bytesOut: Buffer.byteLength(body ?? ''), code })
+  }
+
+  function end(raw: IncomingMessage, exchange: Exchange, outcome: Outcome): void {
+    const { front, request, operation, identity } = exchange
+    const bytesIn = bodyBytesRead(raw, exchange)
+    const ms = elapsed(exchange)
+    discardUnreadBody(raw)
+    const name = front.precheck === undefined ? (operation?.name ?? 'unknown') : 'precheck'
+    const { status, bytesOut } = outcome
+    metrics.requestEnded({ operation: name, status, seconds: ms / 1000, bytesIn, bytesOut })
+    const { requestId, client } = front
+    if (exchange.denied !== undefined) log.debug({ requestId, reason: exchange.denied }, 'denied')
+    log.info({
+      requestId,
+      operation: name,
+      bucket: request?.bucket || undefined,
+      key: loggedKey(request?.key ?? '', config.log.keys),
+      // Where no operation was found, the line says at least what was asked.
+      target: operation === undefined ? `${raw.method} ${loggedTarget(raw.url ?? '')}` : undefined,
+      status,
+      code: outcome.code,
+      user: identity?.userName,
+      accessKey: identity?.accessKeyId,
+      client,
+      bytesIn,
+      bytesOut,
+      ms: round(ms),
+      authMs: round(exchange.authMs),
+      runMs: round(exchange.runMs),
+      broken: outcome.broken || undefined,
+    })
+  }
+
+  /** For the client that asked and was not answered by nginx (P-001). */
+  function continueBody(raw: IncomingMessage, reply: FastifyReply): void {
+    if (waiting.delete(raw)) reply.raw.writeContinue()
+  }
+
+  function closeIfLeaving(raw: IncomingMessage, reply: FastifyReply): void {
+    if (options.isDraining?.() || waiting.has(raw)) reply.raw.shouldKeepAlive = false
+  }
+
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    forceCloseConnections: 'idle',
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // nginx times out slow bodies; 0, since a 5 GiB part may take hours.
+    requestTimeout: 0,
+    http: {
+      maxHeaderSize: config.limits.headerBytes,
+      headersTimeout: config.limits.headerTimeoutSeconds * 1000,
+      // HTTP/1.0 without Host is legal, and Node's own refusal has no body.
+      requireHostHeader: false,
+    },
+    routerOptions: { maxParamLength: config.limits.headerBytes, querystringParser: () => ({}) },
+    frameworkErrors: (error, request, reply) => void fail(request.raw, reply, begin(request.raw), error),
+    clientErrorHandler: answerMalformed,
+  })
+
+  // One parser for all types: none. The body stays in the socket until an operation reads it.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.addHook('onRequest', async (request) => {
+    // Fastify answers 415 to a Content-Type that is not well-formed; S3 keeps whatever it is given. Ours is in rawHeaders.
+    delete request.raw.headers['content-type']
+  })
+  app.setErrorHandler((error, request, reply) => fail(request.raw, reply, begin(request.raw), error))
+  app.setNotFoundHandler((request, reply) =>
+    fail(request.raw, reply, begin(request.raw), new GatewayError('MethodNotAllowed', { Method: request.raw.method })),
+  )
+  app.register(underPressure, {
+    maxEventLoopDelay: options.overloadDelayMs ?? OVERLOAD_DELAY_MS,
+    async pressureHandler() {
+      throw new GatewayError('SlowDown', { 'retry-after': 1 })
+    },
+  })
+  app.register(async (routes) => {
+    routes.route({ method: routes.supportedMethods, url: '/*', handler: serve })
+  })
+
+  // Both events replace Node's own answers: 100 at once (we authorize first), and 417 for any other expectation (P-003).
+  app.server.on('checkContinue', (request, response) => {
+    waiting.add(request)
+    app.server.emit('request', request, response)
+  })
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  return app
+}
+
+/** nginx may let the body come; whatever else is wrong with the request is said when it has come. */
+function allowBody(reply: FastifyReply): Outcome {
+  reply.code(204).send()
+  return { status: 204, bytesOut: 0 }
+}
+
+/** auth_request passes 403 on and takes anything else that is not 2xx for a failure of ours. */
+function refuseBody(reply: FastifyReply, status: number, code: string, body: string | undefined): Outcome {
+  if (status !== 403) return allowBody(reply)
+  const xml = (body ?? '')
+    .replaceAll('\n', '')
+    .replace(/[^ -~]/gu, (character) => `&#x${character.codePointAt(0)?.toString(16)};`)
+  reply.code(403).header(REFUSAL_HEADER, xml).send()
+  return { status, bytesOut: 0, code }
+}
+
+/** What Node's parser refuses never becomes a request; S3 clients want their XML all the same (P-008, P-012). */
+function answerMalformed(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const requestId = newRequestId()
+  // Node's own codes that no table knows (HPE_*) are the client's mistakes, not ours.
+  const known = errorReply(error, { requestId, hostId, resource: '', method: '' })
+  const reply = known.unexpected
+    ? errorReply(new GatewayError('BadRequest'), { requestId, hostId, resource: '', method: '' })
+    : known
+  const headers = { ...reply.headers, date: new Date().toUTCString(), connection: 'close' }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${reply.status} Bad Request\r\n${lines.join('')}\r\n${reply.body ?? ''}`)
+}
+
+function callerOf({ canonicalId, displayName, posix }: Identity): Caller {
+  return { canonicalId, displayName, posix }
+}
+
+/** Path style, which works on every name: "photos.s3.example.com:8443" → "s3.example.com:8443". */
+function hostOf({ host, bucket }: S3Request, domain: string | undefined): string {
+  const isVirtual = domain !== undefined && host.toLowerCase().startsWith(`${bucket}.${domain}`)
+  return isVirtual && bucket !== '' ? host.slice(bucket.length + 1) : host
+}
+
+/** The length that was announced where the body has come whole, else what came through the connection meanwhile. */
+function bodyBytesRead(raw: IncomingMessage, { bytesReadBefore }: Exchange): number {
+  const announced = Number(raw.headers['content-length'] ?? 0)
+  if (raw.complete && Number.isSafeInteger(announced) && announced > 0) return announced
+  return (raw.socket?.bytesRead ?? 0) - bytesReadBefore
+}
+
+const elapsed = ({ startedMs }: Exchange) => performance.now() - startedMs
+const round = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms * 10) / 10)

@@ -1,0 +1,95 @@
+/**
+ * A stream of network pieces → blocks of decoded bytes. Written on the stream's events rather than its iterator, because leaving
+ * the iterator destroys the request, and with it the connection that the error has to be answered on (P-005); and because the next
+ * block fills while the one before is being hashed and written.
+ */
+
+import type { Readable } from 'node:stream'
+import { GatewayError } from '../gateway-error.ts'
+import type { BodyDecoder } from './aws-chunked.ts'
+
+/**
+ * The namespace runs one hash-and-write job per block. 256 KiB make the job's own cost (some 20 µs) vanish; a request holds at
+ * most two of them and what the socket buffers.
+ */
+const BLOCK_BYTES = 256 * 1024
+
+export type BlockLimits = {
+  /** Decoded bytes as declared: more or fewer are IncompleteBody. */
+  readonly sizeBytes: number | undefined
+  /** More are EntityTooLarge. */
+  readonly maxBytes: number
+}
+
+/**
+ * Blocks of about 256 KiB. Ends when the source has ended and the decoder agrees. Throws what the decoder throws, IncompleteBody when
+ * the client went away or sent another number of bytes, EntityTooLarge. Leaving early detaches from the source and pauses it:
+ * the rest is the app's to discard (unread-body.ts).
+ */
+export async function* blocks(source: Readable, decoder: BodyDecoder, limits: BlockLimits): AsyncGenerator<Buffer> {
+  let held: Buffer[] = []
+  let heldBytes = 0
+  let totalBytes = 0
+  let ended = false
+  let failure: unknown
+  let wake = () => {}
+
+  const emit = (bytes: Buffer) => {
+    totalBytes += bytes.length
+    if (limits.sizeBytes !== undefined && totalBytes > limits.sizeBytes) throw new GatewayError('IncompleteBody')
+    if (totalBytes > limits.maxBytes) throw tooLarge(totalBytes, limits.maxBytes)
+    held.push(bytes)
+    heldBytes += bytes.length
+  }
+  const attempt = (step: () => void) => {
+    try {
+      step()
+    } catch (error) {
+      failure ??= error
+      source.pause()
+    }
+    wake()
+  }
+  const onData = (piece: Buffer) =>
+    attempt(() => {
+      decoder.push(piece, emit)
+      if (heldBytes >= BLOCK_BYTES) source.pause()
+    })
+  const onEnd = () =>
+    attempt(() => {
+      ended = true
+      decoder.end()
+      if (limits.sizeBytes !== undefined && totalBytes < limits.sizeBytes) throw new GatewayError('IncompleteBody')
+    })
+  const onGone = (error?: Error) =>
+    attempt(() => {
+      if (!ended) throw new GatewayError('IncompleteBody', {}, error)
+    })
+
+  source.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
+  if (source.readableEnded) onEnd()
+  else if (source.destroyed) onGone()
+  else source.resume()
+  try {
+    while (true) {
+      while (failure === undefined && !ended && heldBytes < BLOCK_BYTES)
+        await new Promise<void>((resolve) => (wake = resolve))
+      if (failure !== undefined) throw failure
+      if (heldBytes === 0) return
+      const block = held.length === 1 ? held[0] : Buffer.concat(held, heldBytes)
+      held = []
+      heldBytes = 0
+      if (!ended) source.resume()
+      if (block !== undefined) yield block
+    }
+  } finally {
+    source.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
+    // Somebody has to listen: a client that resets now must not end the process.
+    source.on('error', () => {})
+    if (!ended) source.pause()
+  }
+}
+
+export function tooLarge(sizeBytes: number, maxBytes: number): GatewayError {
+  return new GatewayError('EntityTooLarge', { ProposedSize: sizeBytes, MaxSizeAllowed: maxBytes })
+}

@@ -1,0 +1,118 @@
+/** The commands as they are typed, on a tree that nobody serves meanwhile. */
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { ensureDirectories } from './first-run.ts'
+import { readPlace } from './place.ts'
+
+const program = fileURLToPath(new URL('causeway.ts', import.meta.url))
+// Each command is a process; on a busy machine a dozen of them take their time.
+vi.setConfig({ testTimeout: 120_000 })
+
+let home: string
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'causeway-commands-'))
+  await ensureDirectories(readPlace({ data: home }))
+})
+afterAll(() => rm(home, { recursive: true }))
+
+async function causeway(line: string, env: Readonly<Record<string, string>> = {}) {
+  const options = { reject: false, stdin: 'ignore', env } as const
+  const { stdout, stderr, exitCode } = await execa(
+    process.execPath,
+    [program, ...line.split(' '), '--data', home],
+    options,
+  )
+  return { stdout, stderr, exitCode }
+}
+
+const succeeded = (stdout: unknown) => ({ stdout, stderr: '', exitCode: 0 })
+const failed = (sentence: string) => ({ stdout: '', stderr: `causeway: ${sentence}`, exitCode: 1 })
+
+test('a key is made with its user, listed without its secret, disabled, enabled and removed', async () => {
+  const { stdout } = await causeway('keys create alice')
+  const [, id = '', secret = ''] = /^AWS_ACCESS_KEY_ID=(\w+)\nAWS_SECRET_ACCESS_KEY=(\w+)$/.exec(stdout) ?? []
+  expect(id).not.toBe('')
+
+  const listed = await causeway('keys list')
+  expect(listed.stdout).toMatch(new RegExp(`^ACCESS KEY ID .*\n${id} +alice +enabled `))
+  expect(listed.stdout).not.toContain(secret)
+
+  expect(await causeway(`keys disable ${id}`)).toEqual(succeeded(''))
+  expect((await causeway('keys list --user alice')).stdout).toContain('disabled')
+  expect(await causeway(`keys disable ${id} --undo`)).toEqual(succeeded(''))
+  expect((await causeway('keys list --user alice')).stdout).toContain('enabled')
+  expect(await causeway(`keys remove ${id}`)).toEqual(succeeded(''))
+  expect((await causeway('keys list --user alice')).stdout).not.toContain(id)
+  expect(await causeway(`keys remove ${id}`)).toEqual(
+    failed(`There is no access key ${id}; \`causeway keys list\` shows those there are.`),
+  )
+  expect((await readFile(join(home, 'state/users.toml'), 'utf8')).match(/name = "alice"/g)).toHaveLength(1)
+})
+
+test('a key made elsewhere is taken over; its secret is never on the command line', async () => {
+  const line = 'keys create carol --access-key-id AKIDEXAMPLE'
+  expect((await causeway(line)).stderr).toContain('set CAUSEWAY_SECRET_ACCESS_KEY')
+  const secret = { CAUSEWAY_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
+  expect((await causeway(line, secret)).stdout).toContain('AWS_ACCESS_KEY_ID=AKIDEXAMPLE')
+  expect(await causeway(line, secret)).toEqual(failed('There is an access key AKIDEXAMPLE already.'))
+})
+
+test('buckets are made and listed, a directory is mapped in place and unmapped with its files as they were', async () => {
+  await causeway('keys create bob')
+  expect(await causeway('buckets create photos --owner bob')).toEqual(succeeded(''))
+  expect((await causeway('buckets create photos --owner bob')).exitCode).toBe(1)
+  expect((await causeway('buckets create PHOTOS --owner bob')).stderr).toMatch(
+    /^causeway: That is no bucket name; use /,
+  )
+  expect((await causeway('buckets create other --owner nobody')).stderr).toMatch(/^causeway: There is no user nobody; /)
+
+  const existing = join(home, 'tree/existing')
+  await mkdir(join(existing, 'sub'), { recursive: true })
+  await writeFile(join(existing, 'sub/file'), 'bytes')
+  await symlink(existing, join(home, 'link'))
+  expect(await causeway(`buckets map old ${join(home, 'link')} --owner bob`)).toEqual(succeeded(''))
+  const listed = await causeway('buckets list')
+  expect(listed.stdout).toMatch(new RegExp(`\nold +bob +\\S+ +${existing}\n`))
+  expect(listed.stdout).toMatch(new RegExp(`\nphotos +bob +\\S+ +${join(home, 'tree/photos')}$`))
+  expect((await causeway(`buckets map inner ${existing}/sub --owner bob`)).stderr).toMatch(/overlaps/)
+  expect((await causeway(`buckets map away ${tmpdir()} --owner bob`)).stderr).toMatch(/none of the configured roots/)
+  expect((await causeway(`buckets map away ${home}/none --owner bob`)).stderr).toMatch(/none does not exist/)
+
+  expect(await causeway('buckets unmap old')).toEqual(succeeded(''))
+  expect(await readFile(join(existing, 'sub/file'), 'utf8')).toBe('bytes')
+  expect((await causeway('buckets unmap old')).stderr).toMatch(/^causeway: There is no such bucket; /)
+})
+
+test('check finds what does not fit the format, mends it, and then finds nothing', async () => {
+  await causeway('keys create dora')
+  await causeway('buckets create mended --owner dora')
+  expect((await causeway('check --bucket mended')).stdout).toBe('The tree fits the format.')
+  await writeFile(join(home, 'tree/mended/.%=a'), 'stepped aside for nothing')
+  const found = await causeway('check --bucket mended')
+  expect(found.exitCode).toBe(1)
+  expect(found.stdout).toMatch(/^mended\/\.%=a: .*\n1 alias-without-reason; --repair mends what can be mended$/)
+  const repaired = await causeway('check --bucket mended --repair')
+  expect(repaired).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Repaired.') })
+  expect((await causeway('check --bucket mended')).exitCode).toBe(0)
+  expect(await readFile(join(home, 'tree/mended/a'), 'utf8')).toBe('stepped aside for nothing')
+})
+
+test('config prints what takes effect, an example and an explanation', async () => {
+  expect((await causeway('config')).stdout).toContain(`root = "${join(home, 'tree')}"`)
+  expect((await causeway('config --example')).stdout).toContain('[listen]')
+  expect((await causeway('config --explain')).stdout).toContain('listen.https')
+})
+
+test('what is mistyped is told in a line, with exit code 1', async () => {
+  for (const line of ['kyes list', 'keys create', 'keys list --usr x', 'serve --port none']) {
+    const { exitCode, stderr } = await causeway(line)
+    expect(exitCode, line).toBe(1)
+    expect(stderr.split('\n').length, line).toBeLessThan(3)
+    expect(stderr, line).not.toMatch(/\n\s+at /)
+  }
+})

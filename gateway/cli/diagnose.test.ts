@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Capabilities } from '#namespace'
+import { loadConfig, underDataDirectory } from '../config.ts'
+import { ensureCertificate } from './certificate.ts'
+import { type Diagnosis, describeMount, diagnose } from './diagnose.ts'
+import { ensureDirectories } from './first-run.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'causeway-doctor-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const able: Capabilities = {
+  openat2: true,
+  attributes: true,
+  attributeBytesMax: 65_536,
+  hardLinks: true,
+  locks: true,
+  clone: true,
+  caseSensitive: true,
+  preservesNames: true,
+  timeGranularityNs: 1,
+  switchIdentity: false,
+}
+
+async function all(config: ReturnType<typeof loadConfig>): Promise<Diagnosis[]> {
+  const explain = (error: unknown) => (error instanceof Error ? error.message : String(error))
+  const found: Diagnosis[] = []
+  for await (const each of diagnose(config, explain)) found.push(each)
+  return found
+}
+
+const sentences = (found: readonly Diagnosis[], level: Diagnosis['level']) =>
+  found.filter((each) => each.level === level).map(({ sentence }) => sentence)
+
+test.each<[Partial<Capabilities>, Diagnosis['level'], RegExp]>([
+  [{ openat2: false }, 'failure', /openat2/],
+  [{ caseSensitive: false }, 'failure', /"a" and "A"/],
+  [{ preservesNames: false }, 'failure', /normalisation/],
+  [{ hardLinks: false }, 'failure', /hard links/],
+  [{ attributes: false, attributeBytesMax: 0 }, 'warning', /side-car/],
+  [{ attributeBytesMax: 900 }, 'warning', /small attributes/],
+  [{ locks: false }, 'warning', /pool\.workers = 1/],
+  [{ timeGranularityNs: 1_000_000_000 }, 'warning', /coarse times/],
+  [{ clone: false }, 'good', /all that is needed/],
+])('a mount with %o is a %s', (missing, level, sentence) => {
+  const found = describeMount('/mnt/x', { ...able, ...missing })
+  expect(found).toHaveLength(1)
+  expect(found[0]?.level).toBe(level)
+  expect(found[0]?.sentence).toMatch(sentence)
+})
+
+test('before the first start nothing fails, and nothing is made', async () => {
+  const config = loadConfig(
+    undefined,
+    { ...underDataDirectory(join(directory, 'none')), listen: { https: '127.0.0.1:0' } },
+    {},
+  )
+  expect(sentences(await all(config), 'failure')).toEqual([])
+  expect(() => rmSync(join(directory, 'none'))).toThrow('ENOENT')
+})
+
+test('a port in use, a damaged certificate and a damaged master key are failures, each in one sentence', async () => {
+  const home = join(directory, 'used')
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  const config = loadConfig(undefined, { ...underDataDirectory(home), listen: { https: `127.0.0.1:${port}` } }, {})
+  await ensureDirectories({ config, home, options: '' })
+  const files = { authority: join(home, 'state/ca.pem'), ...config.tls }
+  await ensureCertificate(files, ['localhost'], new Date())
+  writeFileSync(config.identity.masterKeyFile, 'not a key\n', { mode: 0o600 })
+  const found = sentences(await all(config), 'failure')
+  expect(found).toEqual([
+    expect.stringMatching(/^The master key \S+ is damaged: /),
+    `Port ${port} is in use; stop what uses it, or choose another one with --port.`,
+  ])
+
+  writeFileSync(config.tls.certificate, 'not a certificate')
+  expect(sentences(await all(config), 'failure')[0]).toMatch(/holds no certificate in PEM/)
+  await new Promise((resolve) => server.close(resolve))
+})

@@ -1,0 +1,333 @@
+/**
+ * The configuration as data: every section and key with its default, its meaning and what a right value looks like. The type, the
+ * validation, causeway.example.toml and `causeway config` all come from here. Keys are snake_case as in the file.
+ */
+import { type Static, type TSchema, Type } from 'typebox'
+
+/** What a leaf says of itself beside its type: `expected` completes the sentence "…; it must be <expected>". */
+type About = {
+  readonly description: string
+  readonly expected: string
+  /** Shown, commented out, in the example where there is no default. */
+  readonly examples?: readonly unknown[]
+}
+
+const text = (about: About, fallback?: string, pattern?: string) =>
+  Type.String({ ...about, ...(fallback === undefined ? {} : { default: fallback }), ...(pattern ? { pattern } : {}) })
+
+const flag = (description: string, fallback: boolean) =>
+  Type.Boolean({ description, expected: 'true or false', default: fallback })
+
+const count = (description: string, fallback: number, minimum: number, maximum: number) =>
+  Type.Integer({
+    description,
+    expected: `a whole number from ${minimum} to ${maximum}`,
+    default: fallback,
+    minimum,
+    maximum,
+  })
+
+const autoOrCount = (description: string, maximum: number) =>
+  Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum })], {
+    description,
+    expected: `"auto" or a whole number from 1 to ${maximum}`,
+    default: 'auto',
+  })
+
+const choice = <const Values extends readonly string[]>(
+  description: string,
+  values: Values,
+  fallback: Values[number],
+) =>
+  Type.Unsafe<Values[number]>(
+    Type.Enum(values, {
+      description,
+      expected: values.length === 1 ? `"${values[0]}"` : `one of ${values.map((value) => `"${value}"`).join(', ')}`,
+      default: fallback,
+    }),
+  )
+
+/** "127.0.0.1:8080", "[::1]:8080", "localhost:8080"; port 0 takes any free one. */
+const ADDRESS = String.raw`(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}`
+const HOST_NAME = '[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?'
+
+const Listen = Type.Object(
+  {
+    https: text(
+      {
+        description: 'Address and port of the S3 endpoint with TLS; "" for none.',
+        expected: 'an address and port such as "0.0.0.0:8443" or "[::]:8443", or ""',
+      },
+      '0.0.0.0:8443',
+      `^(?:${ADDRESS})?$`,
+    ),
+    http: text(
+      {
+        description: 'Address and port of the S3 endpoint without TLS; "" for none.',
+        expected: 'an address and port such as "127.0.0.1:8080", or ""',
+      },
+      '',
+      `^(?:${ADDRESS})?$`,
+    ),
+    domain: Type.Optional(
+      text(
+        {
+          description:
+            'Host name under which buckets are sub-domains (virtual-host style). Path style works on every name.',
+          expected: 'a host name in lower case such as "s3.example.com"',
+          examples: ['s3.example.com'],
+        },
+        undefined,
+        `^${HOST_NAME}$`,
+      ),
+    ),
+    http2: flag('Offer HTTP/2 on the TLS endpoint.', false),
+    proxy_protocol: flag('Expect the PROXY protocol from the load balancer in front; needs trusted_proxies.', false),
+    trusted_proxies: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(?:/\\d{1,3})?$' }), {
+      description: 'Addresses or networks of load balancers whose word on the client address is believed.',
+      expected: 'a list of addresses or networks such as ["10.0.0.0/8", "192.0.2.7"]',
+      default: [],
+    }),
+  },
+  { description: 'Where clients reach the gateway.' },
+)
+
+const Tls = Type.Object(
+  {
+    certificate: Type.Optional(
+      text(
+        {
+          description: 'Certificate chain in PEM. Unset: certificate.pem in the state directory.',
+          expected: 'the path of a PEM file',
+          examples: ['/etc/causeway/certificate.pem'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+    key: Type.Optional(
+      text(
+        {
+          description: 'Private key in PEM. Unset: certificate.key in the state directory.',
+          expected: 'the path of a PEM file',
+          examples: ['/etc/causeway/certificate.key'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+  },
+  { description: 'The certificate of the TLS endpoint.' },
+)
+
+const Namespace = Type.Object(
+  {
+    root: text({ description: 'The tree that is served.', expected: 'the path of a directory' }, 'data/tree', '.'),
+    roots: Type.Array(Type.String({ pattern: '^/' }), {
+      description: 'Further directories in which existing directories may be mapped as buckets.',
+      expected: 'a list of absolute paths such as ["/mnt/b"]',
+      default: [],
+    }),
+    durability: choice(
+      'strict flushes file and directory before a write is acknowledged; relaxed leaves that to the file system.',
+      ['strict', 'relaxed'],
+      'strict',
+    ),
+    directories_max: count('How many directories one upload may create.', 512, 1, 1024),
+    threads: autoOrCount(
+      'File-system threads per worker and mount. auto: as many as cores on a local file system, 32 on a network one.',
+      512,
+    ),
+  },
+  { description: 'The file tree.' },
+)
+
+const IdentitySection = Type.Object(
+  {
+    provider: choice('Where users come from. local: users_file.', ['local'], 'local'),
+    enforcement: choice(
+      'Who owns the files and decides. service: one service account owns all, S3 authorization decides.',
+      ['service'],
+      'service',
+    ),
+    master_key_file: Type.Optional(
+      text(
+        {
+          description: 'The master key, one for all gateways of a tree. Unset: master.key in the state directory.',
+          expected: 'the path of a file outside the tree',
+          examples: ['/etc/causeway/master.key'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+    users_file: Type.Optional(
+      text(
+        {
+          description: 'Users and groups of the local provider. Unset: users.toml in the state directory.',
+          expected: 'the path of a TOML file outside the tree',
+          examples: ['/etc/causeway/users.toml'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+  },
+  { description: 'Users and their keys.' },
+)
+
+const S3 = Type.Object(
+  {
+    region: text(
+      { description: 'The region clients sign for.', expected: 'a region name such as "us-east-1"' },
+      'us-east-1',
+      '^[a-z0-9][a-z0-9-]*$',
+    ),
+    sigv2_post: flag('Accept browser upload forms signed with the old Signature Version 2.', false),
+    lifecycle_day: text(
+      {
+        description: 'How long a day of lifecycle rules is; shorter for tests.',
+        expected: 'a time such as "1d" or "10s"',
+      },
+      '1d',
+      '^[1-9]\\d*(?:s|m|h|d)$',
+    ),
+    precheck_min_bytes: count(
+      'From this body size on, "Expect: 100-continue" is answered only after the request has been authorized.',
+      1024 * 1024,
+      0,
+      5 * 1024 ** 3,
+    ),
+  },
+  { description: 'The protocol.' },
+)
+
+const Pool = Type.Object(
+  {
+    workers: autoOrCount('Worker processes. auto: one per core.', 256),
+    drain_seconds: count('How long a worker that is stopping may finish what it has begun.', 30, 1, 3600),
+  },
+  { description: 'The worker processes.' },
+)
+
+const Limits = Type.Object(
+  {
+    connections_per_client: count('Connections from one client address.', 1000, 1, 1_000_000),
+    header_bytes: count('All headers of a request together.', 131_072, 16_384, 1_048_576),
+    header_timeout_seconds: count('Time to send the headers.', 60, 1, 3600),
+    body_timeout_seconds: count('Silence between two reads or writes of a body.', 60, 1, 3600),
+    answer_timeout_seconds: count('Silence before an answer: above the longest copy.', 3600, 1, 86_400),
+    keep_alive_seconds: count('How long an idle connection of a client stays open.', 75, 1, 3600),
+  },
+  { description: 'Limits of a client.' },
+)
+
+const Admin = Type.Object(
+  {
+    listen: text(
+      {
+        description:
+          'Where /healthz, /readyz and /metrics answer; port 0 takes a free one (see admin.url in the state directory).',
+        expected: 'an address and port such as "127.0.0.1:9100"',
+      },
+      '127.0.0.1:0',
+      `^${ADDRESS}$`,
+    ),
+  },
+  { description: 'Health and metrics; keep it on loopback.' },
+)
+
+const Log = Type.Object(
+  {
+    level: choice(
+      'error, warn, info (one line per request), debug (reasons), silent.',
+      ['error', 'warn', 'info', 'debug', 'silent'],
+      'info',
+    ),
+    file: Type.Optional(
+      text(
+        {
+          description: 'Unset: standard output. A file is reopened on SIGUSR2.',
+          expected: 'the path of a file',
+          examples: ['/var/log/causeway/gateway.log'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+    access_file: Type.Optional(
+      text(
+        {
+          description: 'Access log of nginx. Unset: access.log in the state directory. Reopened on SIGUSR2.',
+          expected: 'the path of a file',
+          examples: ['/var/log/causeway/access.log'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
+    keys: choice(
+      'How object keys appear in the log: plain, hash (the first 16 hex digits of SHA-256), or omit.',
+      ['plain', 'hash', 'omit'],
+      'plain',
+    ),
+  },
+  { description: 'Logs.' },
+)
+
+const State = Type.Object(
+  {
+    directory: text(
+      {
+        description: 'Sockets, process ids, certificate, nginx files. Outside the tree.',
+        expected: 'the path of a directory outside the tree',
+      },
+      'data/state',
+      '.',
+    ),
+  },
+  { description: 'What the gateway needs beside the tree.' },
+)
+
+/** Sections in the order in which they are shown. */
+export const ConfigSchema = Type.Object({
+  listen: Listen,
+  tls: Tls,
+  namespace: Namespace,
+  identity: IdentitySection,
+  s3: S3,
+  pool: Pool,
+  limits: Limits,
+  admin: Admin,
+  log: Log,
+  state: State,
+})
+
+/** As in the file: snake_case, defaults not yet filled in. */
+export type ConfigInFile = Static<typeof ConfigSchema>
+
+/** A key of the schema with what it says of itself. */
+export type Setting = {
+  readonly section: string
+  readonly key: string
+  readonly schema: TSchema
+  readonly description: string
+  readonly expected: string
+  readonly fallback: unknown
+  readonly example: unknown
+}
+
+/** Every setting, in order. */
+export function settings(): readonly Setting[] {
+  return Object.entries(ConfigSchema.properties).flatMap(([section, schema]) =>
+    Object.entries<TSchema & Partial<About> & { default?: unknown }>(schema.properties).map(([key, leaf]) => ({
+      section,
+      key,
+      schema: leaf,
+      description: leaf.description ?? '',
+      expected: leaf.expected ?? '',
+      fallback: leaf.default,
+      example: leaf.examples?.[0],
+    })),
+  )
+}

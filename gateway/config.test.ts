@@ -1,0 +1,202 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'smol-toml'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ConfigError, exampleToml, explainConfig, loadConfig, splitAddress, underDataDirectory } from './config.ts'
+import { settings } from './config-schema.ts'
+
+let directory: string
+let file: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'config-'))
+  file = join(directory, 'causeway.toml')
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const load = (toml: string, environment = {}) => {
+  writeFileSync(file, toml)
+  return loadConfig(file, {}, environment)
+}
+
+const problemsOf = (action: () => unknown): readonly string[] => {
+  try {
+    action()
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('a configuration', () => {
+  it('without a file is the embedded default: everything below ./data', () => {
+    const config = loadConfig(undefined, {}, {})
+    expect(config.listen).toEqual({
+      https: '0.0.0.0:8443',
+      http: '',
+      http2: false,
+      proxyProtocol: false,
+      trustedProxies: [],
+    })
+    expect(config.namespace).toMatchObject({
+      root: join(process.cwd(), 'data/tree'),
+      durability: 'strict',
+      directoriesMax: 512,
+    })
+    expect(config.state.directory).toBe(join(process.cwd(), 'data/state'))
+    expect(config.identity.masterKeyFile).toBe(join(process.cwd(), 'data/state/master.key'))
+    expect(config.tls.certificate).toBe(join(process.cwd(), 'data/state/certificate.pem'))
+  })
+
+  it('takes the file over the defaults, the environment over the file, the overrides over all', () => {
+    writeFileSync(file, '[s3]\nregion = "eu-west-1"\n[pool]\nworkers = 3\ndrain_seconds = 7\n[log]\nlevel = "warn"\n')
+    const environment = {
+      CAUSEWAY_POOL_WORKERS: '5',
+      CAUSEWAY_LOG_LEVEL: 'debug',
+      CAUSEWAY_OTHER_THING: 'x',
+      PATH: '/',
+    }
+    const config = loadConfig(file, { log: { level: 'error' }, pool: { drain_seconds: undefined } }, environment)
+    expect(config.s3.region).toBe('eu-west-1')
+    expect(config.pool).toEqual({ workers: 5, drainSeconds: 7 })
+    expect(config.log.level).toBe('error')
+  })
+
+  it('finds its file by CAUSEWAY_CONFIG as well', () => {
+    writeFileSync(file, '[s3]\nregion = "eu-west-1"\n')
+    expect(loadConfig(undefined, {}, { CAUSEWAY_CONFIG: file }).s3.region).toBe('eu-west-1')
+  })
+
+  it('counts relative paths from the directory of the file', () => {
+    const config = load('[namespace]\nroot = "tree"\n[state]\ndirectory = "../state"\n[tls]\nkey = "/etc/k.pem"\n')
+    expect(config.namespace.root).toBe(join(directory, 'tree'))
+    expect(config.state.directory).toBe(join(tmpdir(), 'state'))
+    expect(config.tls.key).toBe('/etc/k.pem')
+  })
+
+  it('cannot be changed afterwards, at any depth', () => {
+    const config = loadConfig(undefined, { listen: { trusted_proxies: ['10.0.0.1'] } }, {})
+    for (const part of [config, config.s3, config.listen.trustedProxies]) expect(Object.isFrozen(part)).toBe(true)
+  })
+
+  it('is plain JSON, so that the pool can hand it to a worker', () => {
+    const config = loadConfig(undefined, underDataDirectory('/srv/causeway'), {})
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config)
+    expect(config.namespace.root).toBe('/srv/causeway/tree')
+  })
+})
+
+describe('a mistake is one sentence with the key, the value and what would be right', () => {
+  it.each([
+    ['[namespace]\ndurability = "fast"', 'namespace.durability is "fast"; it must be one of "strict", "relaxed".'],
+    [
+      '[namespace]\ndurabilty = "strict"',
+      'namespace.durabilty is not a setting; [namespace] has root, roots, durability, directories_max, threads.',
+    ],
+    [
+      '[listn]\nhttps = ""',
+      '[listn] is not a section; the sections are listen, tls, namespace, identity, s3, pool, limits, admin, log, state.',
+    ],
+    ['region = "x"', `region is "x" outside any section in FILE; put it below a section such as [listen].`],
+    ['[pool]\nworkers = 0', 'pool.workers is 0; it must be "auto" or a whole number from 1 to 256.'],
+    ['[pool]\nworkers = "two"', 'pool.workers is "two"; it must be "auto" or a whole number from 1 to 256.'],
+    [
+      '[listen]\nhttps = "8443"',
+      'listen.https is "8443"; it must be an address and port such as "0.0.0.0:8443" or "[::]:8443", or "".',
+    ],
+    ['[listen]\nhttps = "0.0.0.0:99999"', 'listen.https is "0.0.0.0:99999"; the port must be at most 65535.'],
+    [
+      '[listen]\nhttps = ""',
+      'listen.https and listen.http are both ""; give at least one an address such as "0.0.0.0:8443".',
+    ],
+    [
+      '[listen]\nproxy_protocol = true',
+      'listen.proxy_protocol is true but listen.trusted_proxies is empty; name the load balancers there.',
+    ],
+    [
+      '[listen]\ndomain = "S3.example.com"',
+      'listen.domain is "S3.example.com"; it must be a host name in lower case such as "s3.example.com".',
+    ],
+    ['[identity]\nprovider = "ldap"', 'identity.provider is "ldap"; it must be "local".'],
+    ['[namespace]\nroots = ["b"]', 'namespace.roots is ["b"]; it must be a list of absolute paths such as ["/mnt/b"].'],
+    ['[tls]\nkey = ""', 'tls.key is ""; it must be the path of a PEM file.'],
+    ['[s3]\nlifecycle_day = "soon"', 's3.lifecycle_day is "soon"; it must be a time such as "1d" or "10s".'],
+  ])('%s', (toml, sentence) => {
+    expect(problemsOf(() => load(toml))).toEqual([sentence.replace('FILE', file)])
+  })
+
+  it('all of them at once', () => {
+    expect(problemsOf(() => load('[a]\nx = 1\n[pool]\nworkers = 0\n'))).toHaveLength(2)
+  })
+
+  it('text that is not TOML says where', () => {
+    const [problem] = problemsOf(() => load('[s3]\nregion = \n'))
+    expect(problem).toMatch(new RegExp(`^${file} is not TOML at line 2, column \\d+: .*\\.$`))
+  })
+
+  it('a file that is not there', () => {
+    expect(problemsOf(() => loadConfig('/no/such.toml', {}, {}))).toEqual([
+      'The configuration file /no/such.toml does not exist; give the path of a TOML file.',
+    ])
+  })
+
+  it('a variable of the environment that names a section but no setting', () => {
+    expect(problemsOf(() => loadConfig(undefined, {}, { CAUSEWAY_POOL_WORKER: '2' }))).toEqual([
+      'CAUSEWAY_POOL_WORKER in the environment names no setting; [pool] has workers, drain_seconds.',
+    ])
+  })
+
+  it('state, keys or users inside the served tree', () => {
+    const problems = problemsOf(() => load('[namespace]\nroot = "/srv"\n[state]\ndirectory = "/srv/state"\n'))
+    expect(problems[0]).toBe('state.directory is /srv/state, inside the served tree /srv; choose a path outside it.')
+    expect(problems).toHaveLength(4)
+  })
+
+  it('a state directory too long for unix sockets', () => {
+    const long = `/${'d'.repeat(90)}`
+    expect(problemsOf(() => loadConfig(undefined, { state: { directory: long } }, {}))).toEqual([
+      'state.directory is 91 bytes long; unix sockets lie in it, so choose a path of at most 83 bytes.',
+    ])
+  })
+})
+
+describe('what is written about the configuration', () => {
+  it('causeway.example.toml is current: node gateway/config.ts --example > gateway/causeway.example.toml', () => {
+    expect(readFileSync(new URL('./causeway.example.toml', import.meta.url), 'utf8')).toBe(exampleToml())
+  })
+
+  it('the example is a configuration, and the default one', () => {
+    const config = load(exampleToml().replaceAll('"data/', `"${process.cwd()}/data/`))
+    expect(config).toEqual(loadConfig(undefined, {}, {}))
+  })
+
+  it('every example of an unset setting is a right value', () => {
+    const all = exampleToml().replace(/^# (\w+ = )/gm, '$1')
+    expect(Object.keys(parse(all))).toEqual([
+      'listen',
+      'tls',
+      'namespace',
+      'identity',
+      's3',
+      'pool',
+      'limits',
+      'admin',
+      'log',
+      'state',
+    ])
+    expect(() => load(all)).not.toThrow()
+  })
+
+  it('the table has one line per setting', () => {
+    const table = explainConfig()
+    for (const { section, key } of settings()) expect(table).toMatch(new RegExp(`^${section}\\.${key} `, 'm'))
+    expect(table.trimEnd().split('\n')).toHaveLength(settings().length + 1)
+  })
+})
+
+it('addresses are split at the last colon', () => {
+  expect(splitAddress('127.0.0.1:80')).toEqual({ host: '127.0.0.1', port: 80 })
+  expect(splitAddress('[::1]:443')).toEqual({ host: '::1', port: 443 })
+})

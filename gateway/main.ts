@@ -1,0 +1,139 @@
+/**
+ * One worker: opens the namespace and the directory, builds the app, serves the connections that the pool hands over, and leaves
+ * when the pool says so or has gone. Started by pool.ts only.
+ */
+import { statfs } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import { openLocalDirectory, readMasterKey } from '#auth'
+import { openNamespace } from '#namespace'
+import { createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { operations } from './operations/index.ts'
+import type { FromWorker, ToWorker } from './pool-messages.ts'
+import { serveConnections } from './serve-connections.ts'
+
+const SWEEP_EVERY_MS = 3_600_000
+const FIRST_SWEEP_AFTER_MS = 60_000
+
+process.once('message', (message) => {
+  const first = message as ToWorker // the pool at the other end
+  if (first.kind === 'start') {
+    run(first.config, first.index).catch((error: unknown) => {
+      // One sentence for a person; the pool tells it, and whether it is the end or a retry.
+      const message = error instanceof Error ? error.message : String(error)
+      process.send?.({ kind: 'failed', message } satisfies FromWorker, () => process.exit(1))
+    })
+  }
+})
+
+async function run(config: Config, index: number): Promise<void> {
+  const { log, reopen } = createLog(config, { worker: index, pid: process.pid })
+  const masterKey = await readMasterKey(config.identity.masterKeyFile)
+  const namespace = await openNamespace({
+    root: config.namespace.root,
+    roots: config.namespace.roots,
+    durability: config.namespace.durability,
+    directoriesMax: config.namespace.directoriesMax,
+    threads: await fileSystemThreads(config),
+    recordKey: masterKey.subkey('records').bytes,
+    problems: (event) => log.warn(event, 'the tree has a problem'),
+  })
+  const directory = await openLocalDirectory({
+    usersFile: config.identity.usersFile,
+    keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
+    masterKey,
+    problems: (problem) => log.warn(problem, 'the user directory has a problem'),
+  })
+  const metrics = createMetrics({ worker: index, namespaceLoad: () => namespace.load() })
+  let draining = false
+  const app = createApp({
+    config,
+    namespace,
+    directory,
+    operations,
+    log,
+    metrics,
+    behindNginx: true,
+    isDraining: () => draining,
+  })
+  await app.ready()
+  const connections = serveConnections(app.server)
+
+  const sweeping = index === 0 ? sweepHourly(async () => log.info(await namespace.sweep(), 'swept')) : undefined
+  function sweepHourly(sweep: () => Promise<void>) {
+    const once = () => sweep().catch((error: unknown) => log.error({ err: error }, 'sweeping failed'))
+    const first = setTimeout(once, FIRST_SWEEP_AFTER_MS).unref()
+    const later = setInterval(once, SWEEP_EVERY_MS).unref()
+    return { stop: () => [clearTimeout(first), clearInterval(later)] }
+  }
+
+  let left: Promise<void> | undefined
+  /** `drain`: clients are still coming, so none may be cut off; `stop`: nobody is in front any more. */
+  async function leave(how: 'drain' | 'stop'): Promise<void> {
+    draining = true
+    sweeping?.stop()
+    await connections.end(how, config.pool.drainSeconds * 1000)
+    await app.close()
+    await directory.close()
+    await namespace.close()
+    log.info('the worker has ended')
+  }
+  async function exit(how: 'drain' | 'stop'): Promise<void> {
+    left ??= leave(how)
+    await left
+    process.exit(0)
+  }
+
+  process.on('message', async (received, handle) => {
+    const message = received as ToWorker // the pool at the other end
+    if (message.kind === 'connection') {
+      tell({ kind: 'taken', id: message.id })
+      if (handle !== undefined) connections.add(handle as Socket) // only sockets are ever sent with this message
+    }
+    if (message.kind === 'metrics') tell({ kind: 'metrics', id: message.id, metrics: await metrics.collect() })
+    if (message.kind === 'reopen-logs') reopen()
+    if (message.kind === 'drain' || message.kind === 'stop') await exit(message.kind)
+  })
+  // The pool has died, nginx may live: finish and go, another pool wants the sockets.
+  process.once('disconnect', () => exit('stop'))
+  // Ctrl-C and log rotation reach the whole process group, but it is the pool that decides.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {})
+  const grace = {
+    delay: config.pool.drainSeconds * 1000,
+    logger: false,
+    skip: ['SIGINT', 'SIGHUP', 'SIGUSR2'],
+  } as const
+  closeWithGrace({ ...grace, skip: [...grace.skip] }, async ({ err }) => {
+    if (err !== undefined) log.error({ err }, 'the worker ends because of a mistake of its own')
+    left ??= leave('stop')
+    await left
+  })
+
+  tell({ kind: 'ready' })
+  log.info('the worker is ready')
+}
+
+function tell(message: FromWorker): void {
+  if (process.connected) process.send?.(message)
+}
+
+/** File systems where a thread waits for the network rather than for a core, by the magic of statfs(2). */
+const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0x6969, // NFS
+  0xff534d42, // CIFS
+  0xfe534d42, // SMB 2
+  0x0bd00bd0, // Lustre
+  0x00c36400, // Ceph
+  0x65735546, // FUSE
+])
+
+async function fileSystemThreads({ namespace }: Config): Promise<number> {
+  if (namespace.threads !== 'auto') return namespace.threads
+  const { type } = await statfs(namespace.root)
+  return NETWORK_FILE_SYSTEMS.has(type) ? 32 : availableParallelism()
+}

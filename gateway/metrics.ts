@@ -1,0 +1,97 @@
+/**
+ * Counters of one worker, and how the pool adds them up. Labels are operation, status and worker; never a bucket, user or key, which
+ * would make as many series as there are of them, and tell who does what to everybody who may read metrics.
+ */
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObject,
+  Registry,
+} from 'prom-client'
+
+export type RequestFacts = {
+  readonly operation: string
+  readonly status: number
+  readonly seconds: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+export type Metrics = {
+  requestBegan(): void
+  requestEnded(facts: RequestFacts): void
+  /** For the pool, over IPC. */
+  collect(): Promise<readonly MetricObject[]>
+}
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
+
+/** 1 ms … 1 min: a HEAD from the cache, a Complete with a copy. */
+const LATENCY_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** `namespaceLoad`: how much waits for the file system, by name; asked at each collection. */
+export function createMetrics(options: {
+  readonly worker: number
+  readonly namespaceLoad?: () => Readonly<Record<string, number>>
+}): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ worker: String(options.worker) })
+  collectDefaultMetrics({ register: registry, prefix: 'causeway_' })
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'causeway_requests_total',
+    help: 'Requests answered',
+    labelNames: ['operation', 'status'],
+    registers,
+  })
+  const seconds = new Histogram({
+    name: 'causeway_request_seconds',
+    help: 'From the first header byte to the last byte of the answer',
+    labelNames: ['operation'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+    registers,
+  })
+  const bytesIn = new Counter({
+    name: 'causeway_received_bytes_total',
+    help: 'Bytes of request bodies',
+    labelNames: ['operation'],
+    registers,
+  })
+  const bytesOut = new Counter({
+    name: 'causeway_sent_bytes_total',
+    help: 'Bytes of response bodies',
+    labelNames: ['operation'],
+    registers,
+  })
+  const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
+  new Gauge({
+    name: 'causeway_namespace_load',
+    help: 'Jobs for the file system: queued, running, age of the oldest (oldestMs)',
+    labelNames: ['measure'],
+    registers,
+    collect() {
+      for (const [measure, value] of Object.entries(options.namespaceLoad?.() ?? {})) this.set({ measure }, value)
+    },
+  })
+  return {
+    requestBegan: () => inFlight.inc(),
+    requestEnded(facts) {
+      const { operation } = facts
+      inFlight.dec()
+      requests.inc({ operation, status: String(facts.status) })
+      seconds.observe({ operation }, facts.seconds)
+      if (facts.bytesIn > 0) bytesIn.inc({ operation }, facts.bytesIn)
+      if (facts.bytesOut > 0) bytesOut.inc({ operation }, facts.bytesOut)
+    },
+    collect: () => registry.getMetricsAsJSON(),
+  }
+}
+
+/** Prometheus' text of all workers that answered. */
+export async function mergeMetrics(ofWorkers: readonly (readonly MetricObject[] | undefined)[]): Promise<string> {
+  const answered = ofWorkers.filter((metrics) => metrics !== undefined)
+  return AggregatorRegistry.aggregate(answered.map((metrics) => [...metrics])).metrics()
+}

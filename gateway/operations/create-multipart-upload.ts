@@ -1,0 +1,30 @@
+import Type from 'typebox'
+import { descriptionFrom } from '../headers.ts'
+import { defineOperation } from '../operation.ts'
+import { uploadChecksum } from './checksum-algorithm.ts'
+import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
+import { xmlReply } from './xml-reply.ts'
+
+const InitiateMultipartUploadResult = Type.Object({
+  Bucket: Type.String(),
+  Key: Type.String(),
+  UploadId: Type.String(),
+})
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html */
+export const createMultipartUpload = defineOperation({
+  name: 'CreateMultipartUpload',
+  match: { method: 'POST', on: 'object', query: ['uploads'] },
+  action: 's3:PutObject',
+  async run({ bucket, key, headers, namespace }) {
+    refuseUnsupportedHeaders(headers)
+    const checksum = uploadChecksum(headers) // P-083
+    const { uploadId } = await namespace.uploads.begin({ bucket, key }, descriptionFrom(headers), checksum)
+    return xmlReply(
+      'InitiateMultipartUploadResult',
+      InitiateMultipartUploadResult,
+      { Bucket: bucket, Key: key, UploadId: uploadId },
+      { 'x-amz-checksum-algorithm': checksum?.algorithm, 'x-amz-checksum-type': checksum?.type },
+    )
+  },
+})

@@ -1,0 +1,66 @@
+import pLimit from 'p-limit'
+import type { Static } from 'typebox'
+import { AuthError } from '#auth'
+import { type Namespace, NamespaceError } from '#namespace'
+import { GatewayError } from '../gateway-error.ts'
+import { defineOperation } from '../operation.ts'
+import { entryPrecondition } from '../preconditions.ts'
+import { s3Errors } from '../s3-errors.ts'
+import { Delete, DeleteResult } from '../shapes.ts'
+import { xmlReply } from './xml-reply.ts'
+
+type Entry = Static<typeof Delete>['Object'][number]
+type Deleted = Static<typeof DeleteResult>['Deleted'][number]
+type Failed = Static<typeof DeleteResult>['Error'][number]
+
+/** 1,000 keys of 1,024 bytes, each byte written `&#255;`, with room for the elements around them. */
+const maxBodyBytes = 8 * 1024 * 1024
+const concurrentDeletes = 16
+
+/**
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+ * x-amz-bypass-governance-retention is tolerated where no lock is (P-152).
+ */
+export const deleteObjects = defineOperation({
+  name: 'DeleteObjects',
+  match: { method: 'POST', on: 'bucket', query: ['delete'] },
+  action: 's3:DeleteObject',
+  body: { root: 'Delete', shape: Delete, maxBytes: maxBodyBytes },
+  async run({ bucket, body, namespace }) {
+    await namespace.buckets.read(bucket)
+    const limit = pLimit(concurrentDeletes)
+    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, bucket, entry))
+    return xmlReply('DeleteResult', DeleteResult, {
+      Deleted: body.Quiet === true ? [] : results.filter((result) => !isFailed(result)),
+      Error: results.filter(isFailed),
+    })
+  },
+})
+
+/** One key's fate; whatever it is, the others have theirs (P-148). */
+async function deleteEntry(namespace: Namespace, bucket: string, entry: Entry): Promise<Deleted | Failed> {
+  const { Key, VersionId } = entry
+  const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
+  try {
+    // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
+    if (VersionId !== undefined && VersionId !== 'null') throw new NamespaceError('NoSuchVersion')
+    await namespace.objects.remove(
+      { bucket, key: Key, versionId: VersionId },
+      { precondition: entryPrecondition(entry, Key) },
+    )
+    return named
+  } catch (error) {
+    return { ...named, ...codeAndMessage(error) }
+  }
+}
+
+function isFailed(result: Deleted | Failed): result is Failed {
+  return 'Code' in result
+}
+
+/** Errors that nobody foresaw are not a key's: they end the request, and are logged. */
+function codeAndMessage(error: unknown): { Code: string; Message: string } {
+  const coded = error instanceof NamespaceError || error instanceof GatewayError || error instanceof AuthError
+  if (!coded) throw error
+  return { Code: error.code, Message: error.detail.message ?? s3Errors[error.code].message }
+}

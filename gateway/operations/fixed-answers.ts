@@ -1,0 +1,328 @@
+/**
+ * The operations whose answer does not depend on anything but the request: features that are not there. A Get of something that nobody
+ * can have configured answers what AWS answers where nobody has; what would pretend to do something answers 501. Data, so that one look
+ * shows what is missing; a row becomes a file of its own when its feature comes.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+ */
+
+import Type, { type Static, type TSchema } from 'typebox'
+import { type GatewayCode, GatewayError } from '../gateway-error.ts'
+import { type Call, defineOperation, type Match, type Operation } from '../operation.ts'
+import type { Reply } from '../reply.ts'
+import { noLock, notEncrypted } from './unsupported-headers.ts'
+import { xmlReply } from './xml-reply.ts'
+
+/** Throws where the answer is an error. */
+type Answer = () => Reply
+
+type FixedAnswer = {
+  readonly name: string
+  readonly match: Match
+  readonly action: string | undefined
+  readonly answer: Answer
+}
+
+const rows: readonly FixedAnswer[] = [
+  // Configuration of a bucket: what "none" looks like (13.1).
+  onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
+  onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
+  onBucket('GetBucketPolicy', 'GET', 'policy', 's3:GetBucketPolicy', refuse('NoSuchBucketPolicy')),
+  onBucket('PutBucketPolicy', 'PUT', 'policy', 's3:PutBucketPolicy', notImplemented()),
+  onBucket('DeleteBucketPolicy', 'DELETE', 'policy', 's3:DeleteBucketPolicy', noContent),
+  onBucket('GetBucketPolicyStatus', 'GET', 'policyStatus', 's3:GetBucketPolicyStatus', refuse('NoSuchBucketPolicy')),
+  onBucket('GetBucketTagging', 'GET', 'tagging', 's3:GetBucketTagging', refuse('NoSuchTagSet')),
+  onBucket('PutBucketTagging', 'PUT', 'tagging', 's3:PutBucketTagging', notImplemented()),
+  onBucket('DeleteBucketTagging', 'DELETE', 'tagging', 's3:PutBucketTagging', noContent),
+  onBucket('GetBucketCors', 'GET', 'cors', 's3:GetBucketCORS', refuse('NoSuchCORSConfiguration')),
+  onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
+  onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
+  onBucket(
+    'GetBucketOwnershipControls',
+    'GET',
+    'ownershipControls',
+    's3:GetBucketOwnershipControls',
+    refuse('OwnershipControlsNotFoundError'),
+  ),
+  onBucket('PutBucketOwnershipControls', 'PUT', 'ownershipControls', 's3:PutBucketOwnershipControls', notImplemented()),
+  onBucket('DeleteBucketOwnershipControls', 'DELETE', 'ownershipControls', 's3:PutBucketOwnershipControls', noContent),
+  onBucket(
+    'GetPublicAccessBlock',
+    'GET',
+    'publicAccessBlock',
+    's3:GetBucketPublicAccessBlock',
+    refuse('NoSuchPublicAccessBlockConfiguration'),
+  ),
+  onBucket('PutPublicAccessBlock', 'PUT', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', notImplemented()),
+  onBucket('DeletePublicAccessBlock', 'DELETE', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', noContent),
+  onBucket(
+    'GetObjectLockConfiguration',
+    'GET',
+    'object-lock',
+    's3:GetBucketObjectLockConfiguration',
+    refuse('ObjectLockConfigurationNotFoundError'),
+  ),
+  onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
+  onBucket(
+    'GetBucketLifecycleConfiguration',
+    'GET',
+    'lifecycle',
+    's3:GetLifecycleConfiguration',
+    refuse('NoSuchLifecycleConfiguration'),
+  ),
+  onBucket('PutBucketLifecycleConfiguration', 'PUT', 'lifecycle', 's3:PutLifecycleConfiguration', notImplemented()),
+  onBucket('DeleteBucketLifecycle', 'DELETE', 'lifecycle', 's3:PutLifecycleConfiguration', noContent),
+  onBucket(
+    'GetBucketEncryption',
+    'GET',
+    'encryption',
+    's3:GetEncryptionConfiguration',
+    refuse('ServerSideEncryptionConfigurationNotFoundError'),
+  ),
+  onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
+  onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
+
+  // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
+  onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),
+  onObject('PutObjectTagging', 'PUT', 'tagging', 's3:PutObjectTagging', notImplemented()),
+  onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
+  onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
+  onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),
+  onObject('PutObjectLegalHold', 'PUT', 'legal-hold', 's3:PutObjectLegalHold', refuse('InvalidRequest', noLock)),
+
+  // Fixed, well-formed answers (13.2).
+  onBucket(
+    'GetBucketAccelerateConfiguration',
+    'GET',
+    'accelerate',
+    's3:GetAccelerateConfiguration',
+    emptyDocument('AccelerateConfiguration'),
+  ),
+  onBucket('GetBucketRequestPayment', 'GET', 'requestPayment', 's3:GetBucketRequestPayment', ownerPays),
+  onBucket('GetBucketLogging', 'GET', 'logging', 's3:GetBucketLogging', emptyDocument('BucketLoggingStatus')),
+  onBucket(
+    'GetBucketNotificationConfiguration',
+    'GET',
+    'notification',
+    's3:GetBucketNotification',
+    emptyDocument('NotificationConfiguration'),
+  ),
+  onBucket('GetBucketWebsite', 'GET', 'website', 's3:GetBucketWebsite', refuse('NoSuchWebsiteConfiguration')),
+  onBucket('DeleteBucketWebsite', 'DELETE', 'website', 's3:DeleteBucketWebsite', noContent),
+  onBucket(
+    'GetBucketReplication',
+    'GET',
+    'replication',
+    's3:GetReplicationConfiguration',
+    refuse('ReplicationConfigurationNotFoundError'),
+  ),
+  onBucket('DeleteBucketReplication', 'DELETE', 'replication', 's3:PutReplicationConfiguration', noContent),
+  onObject('GetObjectTorrent', 'GET', 'torrent', 's3:GetObjectTorrent', refuse('NoSuchKey')), // P-135
+  onObject(
+    'RestoreObject',
+    'POST',
+    'restore',
+    's3:RestoreObject',
+    refuse('InvalidObjectState', "Restore is not allowed for the object's current storage class"),
+  ),
+  ...namedConfigurations('Analytics', 'analytics', 'ListBucketAnalyticsConfigurationResult'),
+  ...namedConfigurations('Inventory', 'inventory', 'ListInventoryConfigurationsResult'),
+  ...namedConfigurations('Metrics', 'metrics', 'ListMetricsConfigurationsResult'),
+  ...namedConfigurations(
+    'IntelligentTiering',
+    'intelligent-tiering',
+    'ListBucketIntelligentTieringConfigurationsOutput',
+  ),
+
+  // 501 (13.3).
+  onBucket('PutBucketAccelerateConfiguration', 'PUT', 'accelerate', 's3:PutAccelerateConfiguration', notImplemented()),
+  onBucket('PutBucketReplication', 'PUT', 'replication', 's3:PutReplicationConfiguration', notImplemented()),
+  onBucket('PutBucketWebsite', 'PUT', 'website', 's3:PutBucketWebsite', notImplemented()),
+  onObject('SelectObjectContent', 'POST', 'select', 's3:GetObject', notImplemented()),
+  onBucket('CreateSession', 'GET', 'session', 's3express:CreateSession', notImplemented()),
+  onObject('RenameObject', 'PUT', 'renameObject', 's3:PutObject', notImplemented()),
+  onObject('UpdateObjectEncryption', 'PUT', 'encryption', 's3:UpdateObjectEncryption', notImplemented(notEncrypted)),
+  onBucket('GetBucketAbac', 'GET', 'abac', 's3:GetBucketABAC', notImplemented()),
+  onBucket('PutBucketAbac', 'PUT', 'abac', 's3:PutBucketABAC', notImplemented()),
+  onObject('PutObjectAnnotation', 'PUT', 'annotation', 's3:PutObjectAnnotation', notImplemented()),
+  onObject('ListObjectAnnotations', 'GET', 'annotation', 's3:ListObjectAnnotations', notImplemented()),
+  onObject('GetObjectAnnotation', 'GET', ['annotation', 'annotationName'], 's3:GetObjectAnnotation', notImplemented()),
+  onObject('DeleteObjectAnnotation', 'DELETE', 'annotation', 's3:DeleteObjectAnnotation', notImplemented()),
+  ...metadataConfiguration('BucketMetadataConfiguration', 'metadataConfiguration'),
+  ...metadataConfiguration('BucketMetadataTableConfiguration', 'metadataTable'),
+  metadataUpdate('Annotation'),
+  metadataUpdate('Inventory'),
+  metadataUpdate('Journal'),
+  {
+    name: 'WriteGetObjectResponse',
+    match: { method: 'POST', on: 'bucket', headers: ['x-amz-request-route'] },
+    action: 's3-object-lambda:WriteGetObjectResponse',
+    answer: notImplemented(),
+  },
+  {
+    // The one operation that differs from another by x-id alone.
+    name: 'ListDirectoryBuckets',
+    match: { method: 'GET', on: 'service', query: ['x-id=ListDirectoryBuckets'] },
+    action: 's3express:ListAllMyDirectoryBuckets',
+    answer: notImplemented(),
+  },
+
+  // No operation of the SDK: the browser's form upload, and IAM and STS calls that meet us at the root (P-027, P-214).
+  {
+    name: 'PostObject',
+    match: { method: 'POST', on: 'bucket' },
+    action: 's3:PutObject',
+    answer: notImplemented('Uploads by HTML form are not implemented'),
+  },
+  {
+    name: 'PostService',
+    match: { method: 'POST', on: 'service' },
+    action: undefined,
+    answer: notImplemented('IAM and STS actions are not implemented'),
+  },
+]
+
+/** Puts that say "as it is": accepted where they ask for what holds anyway, 501 otherwise (13.2). */
+const acceptedPuts: readonly Operation[] = [
+  acceptPut(
+    'PutBucketRequestPayment',
+    'requestPayment',
+    's3:PutBucketRequestPayment',
+    { root: 'RequestPaymentConfiguration', shape: Type.Object({ Payer: Type.String() }) },
+    ({ Payer }) => Payer === 'BucketOwner', // P-202
+  ),
+  acceptPut(
+    'PutBucketLogging',
+    'logging',
+    's3:PutBucketLogging',
+    { root: 'BucketLoggingStatus', shape: Type.Object({ LoggingEnabled: Type.Optional(Type.Object({})) }) },
+    ({ LoggingEnabled }) => LoggingEnabled === undefined,
+  ),
+  acceptPut(
+    'PutBucketNotificationConfiguration',
+    'notification',
+    's3:PutBucketNotification',
+    {
+      root: 'NotificationConfiguration',
+      shape: Type.Object({
+        TopicConfiguration: Type.Array(Type.Object({})),
+        QueueConfiguration: Type.Array(Type.Object({})),
+        CloudFunctionConfiguration: Type.Array(Type.Object({})),
+        EventBridgeConfiguration: Type.Array(Type.Object({})),
+      }),
+    },
+    (asked) => Object.values(asked).every((configurations) => configurations.length === 0),
+  ),
+]
+
+export const fixedAnswers: readonly Operation[] = [...rows.map(operationOf), ...acceptedPuts]
+
+function operationOf({ name, match, action, answer }: FixedAnswer): Operation {
+  return defineOperation({
+    name,
+    match,
+    action,
+    async run(call) {
+      await checkThere(match, call)
+      return answer()
+    },
+  })
+}
+
+/** What is asked about must be there, before anything is said of it. */
+async function checkThere({ on, method }: Match, { bucket, key, namespace }: Call): Promise<void> {
+  if (on === 'bucket') await namespace.buckets.read(bucket)
+  if (on === 'object' && method !== 'PUT') await namespace.objects.stat({ bucket, key })
+}
+
+function onBucket(name: string, method: Match['method'], query: string, action: string, answer: Answer): FixedAnswer {
+  return { name, match: { method, on: 'bucket', query: [query] }, action, answer }
+}
+
+function onObject(
+  name: string,
+  method: Match['method'],
+  query: string | readonly string[],
+  action: string,
+  answer: Answer,
+): FixedAnswer {
+  return { name, match: { method, on: 'object', query: [query].flat() }, action, answer }
+}
+
+/** Get and List share a path; Get carries an `id`. */
+function namedConfigurations(kind: string, query: string, listRoot: string): readonly FixedAnswer[] {
+  const get = `s3:Get${kind}Configuration`
+  const put = `s3:Put${kind}Configuration`
+  const none = refuse('NoSuchConfiguration')
+  return [
+    onBucket(`ListBucket${kind}Configurations`, 'GET', query, get, emptyList(listRoot)),
+    {
+      name: `GetBucket${kind}Configuration`,
+      match: { method: 'GET', on: 'bucket', query: [query, 'id'] },
+      action: get,
+      answer: none,
+    },
+    onBucket(`PutBucket${kind}Configuration`, 'PUT', query, put, notImplemented()),
+    onBucket(`DeleteBucket${kind}Configuration`, 'DELETE', query, put, none),
+  ]
+}
+
+function metadataConfiguration(name: string, query: string): readonly FixedAnswer[] {
+  const action = (verb: string) => `s3:${verb}BucketMetadataTableConfiguration`
+  return [
+    onBucket(`Create${name}`, 'POST', query, action('Create'), notImplemented()),
+    onBucket(`Get${name}`, 'GET', query, action('Get'), notImplemented()),
+    onBucket(`Delete${name}`, 'DELETE', query, action('Delete'), notImplemented()),
+  ]
+}
+
+function metadataUpdate(kind: string): FixedAnswer {
+  const name = `UpdateBucketMetadata${kind}TableConfiguration`
+  return onBucket(name, 'PUT', `metadata${kind}Table`, `s3:${name}`, notImplemented())
+}
+
+function noContent(): Reply {
+  return { status: 204 }
+}
+
+function ownerPays(): Reply {
+  return xmlReply('RequestPaymentConfiguration', Type.Object({ Payer: Type.String() }), { Payer: 'BucketOwner' })
+}
+
+function emptyDocument(root: string): Answer {
+  return () => xmlReply(root, Type.Object({}), {})
+}
+
+function emptyList(root: string): Answer {
+  return () => xmlReply(root, Type.Object({ IsTruncated: Type.Boolean() }), { IsTruncated: false })
+}
+
+function refuse(code: GatewayCode, message?: string): Answer {
+  return () => {
+    throw new GatewayError(code, message === undefined ? {} : { message })
+  }
+}
+
+function notImplemented(message?: string): Answer {
+  return refuse('NotImplemented', message)
+}
+
+function acceptPut<Shape extends TSchema>(
+  name: string,
+  query: string,
+  action: string,
+  body: { readonly root: string; readonly shape: Shape },
+  holdsAnyway: (body: Static<Shape>) => boolean,
+): Operation {
+  return defineOperation<TSchema>({
+    name,
+    match: { method: 'PUT', on: 'bucket', query: [query] },
+    action,
+    body,
+    async run({ bucket, body, namespace }) {
+      await namespace.buckets.read(bucket)
+      // The router hands over a body that this very shape has validated.
+      if (!holdsAnyway(body as Static<Shape>)) throw new GatewayError('NotImplemented')
+      return { status: 200 }
+    },
+  })
+}

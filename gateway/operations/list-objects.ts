@@ -1,0 +1,24 @@
+import { parseListV1 } from '../list-page.ts'
+import { defineOperation } from '../operation.ts'
+import { ListBucketResult } from '../shapes.ts'
+import { listedPage } from './listed-entries.ts'
+import { xmlReply } from './xml-reply.ts'
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html */
+export const listObjects = defineOperation({
+  name: 'ListObjects',
+  match: { method: 'GET', on: 'bucket' },
+  action: 's3:ListBucket',
+  async run({ bucket, query, namespace }) {
+    const asked = parseListV1(query)
+    const { encode } = asked.encoding
+    const page = await namespace.objects.list({ bucket, ...asked })
+    return xmlReply('ListBucketResult', ListBucketResult, {
+      Name: bucket,
+      ...listedPage(asked, page, true),
+      Marker: encode(asked.marker),
+      // P-105: without a delimiter the last key says as much.
+      NextMarker: asked.delimiter === '' || page.next === undefined ? undefined : encode(page.next),
+    })
+  },
+})

@@ -1,0 +1,48 @@
+import type { Static } from 'typebox'
+import type { ListEntry, ListPage } from '#namespace'
+import { quoted } from '../headers.ts'
+import type { NameEncoding, ObjectPage } from '../list-page.ts'
+import { type CommonPrefixes, type ListedObject, timestamp } from '../shapes.ts'
+import { ownerElement } from './owner-element.ts'
+
+/** What ListObjects, version 1 and 2, say alike of a page. */
+export function listedPage(asked: ObjectPage, page: ListPage, withOwner: boolean) {
+  const { encode, type } = asked.encoding
+  return {
+    Prefix: encode(asked.prefix),
+    MaxKeys: asked.max,
+    Delimiter: asked.delimiter === '' ? undefined : encode(asked.delimiter), // P-107
+    IsTruncated: page.truncated,
+    Contents: page.entries.flatMap((entry) =>
+      'object' in entry ? [listedObject(entry.object, encode, withOwner)] : [],
+    ),
+    CommonPrefixes: commonPrefixes(page.entries, encode),
+    EncodingType: type,
+  }
+}
+
+export function commonPrefixes(
+  entries: readonly ListEntry[],
+  encode: NameEncoding['encode'],
+): Static<typeof CommonPrefixes> {
+  return entries.flatMap((entry) => ('prefix' in entry ? [{ Prefix: encode(entry.prefix) }] : []))
+}
+
+/** P-112: the same as HEAD says. */
+export function listedObject(
+  object: Extract<ListEntry, { readonly object: unknown }>['object'],
+  encode: NameEncoding['encode'],
+  withOwner: boolean,
+): Static<typeof ListedObject> {
+  return {
+    Key: encode(object.key),
+    LastModified: timestamp(object.lastModified),
+    ETag: quoted(object.eTag),
+    ...(object.checksum === undefined
+      ? {}
+      : { ChecksumAlgorithm: [object.checksum.algorithm], ChecksumType: object.checksum.type }),
+    Size: object.sizeBytes,
+    ...(withOwner ? { Owner: ownerElement(object.owner) } : {}),
+    StorageClass: object.headers['x-amz-storage-class'] ?? 'STANDARD',
+  }
+}

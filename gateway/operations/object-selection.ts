@@ -1,0 +1,56 @@
+/** What GetObject and HeadObject say of an object: all of it, a range, or a part. */
+
+import type { ObjectStat } from '#namespace'
+import { type ByteRange, contentRange, parsePartNumber, parseRange, partRange } from '../byte-range.ts'
+import { objectHeaders, responseOverrides } from '../headers.ts'
+import type { Call } from '../operation.ts'
+import type { Reply } from '../reply.ts'
+import { checksumHeader } from './checksum-elements.ts'
+
+type Selection = {
+  readonly status: 200 | 206
+  readonly range: ByteRange
+  readonly headers: NonNullable<Reply['headers']>
+}
+
+/**
+ * Reads what the request asks for, before an object is looked up, and answers how to apply it to the object found.
+ * Throws InvalidArgument and InvalidRequest at once; InvalidRange and InvalidPartNumber (416) when applied (P-121 … P-124).
+ */
+export function objectSelection({ query, headers, identity }: Pick<Call, 'query' | 'headers' | 'identity'>) {
+  const rangeHeader = headers.get('range')
+  const partNumber = parsePartNumber(query.get('partNumber'), rangeHeader)
+  const overrides = responseOverrides(query, identity !== undefined)
+  const withChecksum = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
+
+  return (stat: ObjectStat): Selection => {
+    const part = partNumber === undefined ? undefined : partOf(stat, partNumber)
+    const range = part ?? parseRange(rangeHeader, stat.sizeBytes)
+    const whole = range === undefined || range.lengthBytes === stat.sizeBytes
+    return {
+      status: range === undefined ? 200 : 206,
+      range: range ?? { offset: 0, lengthBytes: stat.sizeBytes },
+      headers: {
+        // P-081: the checksum of a whole object says nothing about a piece of it.
+        ...objectHeaders(stat, { checksum: withChecksum && whole }),
+        ...(withChecksum && partNumber !== undefined ? partChecksum(stat, partNumber) : {}),
+        ...overrides,
+        'x-amz-mp-parts-count': partNumber === undefined ? undefined : stat.parts?.length, // P-124
+        'content-range': range === undefined ? undefined : contentRange(range, stat.sizeBytes),
+      },
+    }
+  }
+}
+
+/** The one part of an empty object is all of it: no Content-Range can name no bytes. */
+function partOf(stat: ObjectStat, partNumber: number): ByteRange | undefined {
+  const range = partRange(partNumber, stat)
+  return stat.sizeBytes === 0 ? undefined : range
+}
+
+/** A part of a composite object has a checksum of its own. */
+function partChecksum(stat: ObjectStat, partNumber: number): Readonly<Record<string, string>> {
+  if (stat.checksum?.type !== 'COMPOSITE') return {}
+  const part = stat.parts?.[partNumber - 1]
+  return { ...checksumHeader(stat.checksum.algorithm, part?.checksum), 'x-amz-checksum-type': 'COMPOSITE' }
+}

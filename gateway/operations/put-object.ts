@@ -1,0 +1,29 @@
+import { descriptionFrom, quoted } from '../headers.ts'
+import { defineOperation } from '../operation.ts'
+import { writePrecondition } from '../preconditions.ts'
+import { checksumHeader } from './checksum-elements.ts'
+import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
+export const putObject = defineOperation({
+  name: 'PutObject',
+  match: { method: 'PUT', on: 'object' },
+  action: 's3:PutObject',
+  async run(call) {
+    const { bucket, key, headers, namespace } = call
+    refuseUnsupportedHeaders(headers)
+    const description = descriptionFrom(headers)
+    const precondition = writePrecondition(headers, key) // P-138
+    // `bytes` is asked for last: that is what tells a waiting client to send its body.
+    const { stat } = await namespace.objects.put({ bucket, key }, description, call.bytes, { precondition })
+    return {
+      status: 200,
+      headers: {
+        etag: quoted(stat.eTag),
+        ...checksumHeader(stat.checksum?.algorithm, stat.checksum?.value), // P-080
+        'x-amz-checksum-type': stat.checksum?.type,
+        'x-amz-version-id': stat.versionId,
+      },
+    }
+  },
+})

@@ -1,0 +1,126 @@
+/** Calls an operation as app.ts does, without HTTP: parsed query, headers and body in, the reply value out. */
+
+import { Readable } from 'node:stream'
+import type { Identity } from '#auth'
+import type { ChecksumAlgorithm, Namespace } from '#namespace'
+import type { ObjectBody } from '../../body/pipeline.ts'
+import type { Call, Operation } from '../../operation.ts'
+import type { Reply } from '../../reply.ts'
+import type { S3Headers, S3Query } from '../../s3-request.ts'
+import { readXml, writeXml } from '../../xml.ts'
+import { createMemoryNamespace, digest } from './memory-namespace.ts'
+
+export const alice: Identity = {
+  canonicalId: 'a'.repeat(64),
+  displayName: 'Alice',
+  userName: 'alice',
+  groups: [],
+  accessKeyId: 'AKALICE',
+}
+
+export const bob: Identity = {
+  canonicalId: 'b'.repeat(64),
+  displayName: 'Bob',
+  userName: 'bob',
+  groups: [],
+  accessKeyId: 'AKBOB',
+}
+
+export type Request = {
+  readonly bucket?: string
+  readonly key?: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** The body of an operation that reads XML. */
+  readonly xml?: string
+  /** The body of an operation that reads bytes. */
+  readonly bytes?: Uint8Array | string
+  /** The checksum that the client sent with its bytes. */
+  readonly checksum?: ChecksumAlgorithm
+  /** null: anonymous. Default: Alice. */
+  readonly identity?: Identity | null
+  readonly region?: string
+}
+
+/** An empty namespace and a way to call operations on it; `clock.now` may be moved. */
+export function createHarness() {
+  const clock = { now: new Date('2026-11-20T12:00:00.250Z') }
+  const memory = createMemoryNamespace(() => clock.now)
+  const call = (operation: Operation, request: Request = {}) => callOperation(memory.as, operation, request)
+  return { clock, memory, call, namespace: memory.as(alice) }
+}
+
+async function callOperation(
+  as: (caller: Identity) => Namespace,
+  operation: Operation,
+  request: Request,
+): Promise<Reply> {
+  const identity = request.identity === null ? undefined : (request.identity ?? alice)
+  const call: Call<unknown> = {
+    bucket: request.bucket ?? '',
+    key: request.key ?? '',
+    query: queryOf(request.query ?? {}),
+    headers: headersOf(request.headers ?? {}),
+    body: bodyOf(operation, request.xml),
+    bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
+    namespace: as(identity ?? bob),
+    identity,
+    s3: { region: request.region ?? 'us-east-1' },
+    requestId: 'TEST',
+    now: new Date('2026-11-20T12:00:00Z'),
+    endpoint: 'https://s3.example.com:8443',
+  }
+  // As in app.ts: the body has passed the operation's own schema.
+  const reply = await operation.run(call as Call)
+  // What cannot be written must fail here and not at the client.
+  if (reply.content?.kind === 'xml') xmlOf(reply)
+  return reply
+}
+
+function bodyOf({ body }: Operation, xml: string | undefined): unknown {
+  if (body?.shape === undefined || (xml === undefined && body.optional === true)) return undefined
+  return readXml(Buffer.from(xml ?? ''), body.root, body.shape)
+}
+
+/** The reply's XML as it goes out. */
+export function xmlOf({ content }: Reply): string {
+  if (content?.kind !== 'xml') throw new Error(`no XML but ${content?.kind ?? 'nothing'}`)
+  return writeXml(content.root, content.shape, content.value)
+}
+
+/** Texts of all elements of this name, in order, as they stand in the document. */
+export function textsOf(reply: Reply, element: string): readonly string[] {
+  return [...xmlOf(reply).matchAll(new RegExp(`<${element}>([^<]*)</${element}>`, 'g'))].map((match) => match[1] ?? '')
+}
+
+/** The bytes of a reply that answers an object, which is closed as s3-response.ts does. */
+export async function bytesOfReply({ content }: Reply): Promise<string> {
+  if (content?.kind !== 'object') throw new Error(`no object but ${content?.kind ?? 'nothing'}`)
+  const chunks: Buffer[] = []
+  for await (const chunk of content.object.read(content.offset, content.lengthBytes)) chunks.push(chunk)
+  await content.object.close()
+  return Buffer.concat(chunks).toString()
+}
+
+function queryOf(query: Readonly<Record<string, string>>): S3Query {
+  return { has: (name) => name in query, get: (name) => query[name], names: () => Object.keys(query) }
+}
+
+export function headersOf(headers: Readonly<Record<string, string>>): S3Headers {
+  return {
+    get: (name) => headers[name],
+    startingWith: (prefix) => Object.entries(headers).filter(([name]) => name.startsWith(prefix)),
+  }
+}
+
+/** What the real pipeline keeps of a body: the checksum the client sent, else the one asked for, else CRC64NVME. */
+function bytesOf(bytes: Buffer, sent: ChecksumAlgorithm | undefined, kept = sent ?? 'CRC64NVME'): ObjectBody {
+  return {
+    bytes: Readable.from([bytes]),
+    sizeBytes: bytes.length,
+    digests: [kept],
+    verify: () => ({ algorithm: kept, type: 'FULL_OBJECT', value: digest(kept, bytes).toString('base64') }),
+    checksumAlgorithm: sent,
+    withChecksum: (algorithm) => bytesOf(bytes, sent, sent ?? algorithm),
+  }
+}
