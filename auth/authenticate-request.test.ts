@@ -283,8 +283,17 @@ describe('a malformed Authorization header (P-041, P-043, P-044)', () => {
   })
 
   it('SigV2 in the query is refused as well (P-043)', async () => {
-    const url = request('GET', '/b/k?AWSAccessKeyId=a&Expires=1&Signature=b', { host })
+    const url = request('GET', '/b/k?AWSAccessKeyId=a&Expires=99999999999&Signature=b', { host })
     expect(await errorOf(url)).toMatchObject({ code: 'InvalidRequest' })
+    for (const expires of ['soon', '-1e400', '1e400']) {
+      const odd = request('GET', `/b/k?AWSAccessKeyId=a&Expires=${expires}&Signature=b`, { host })
+      expect(await errorOf(odd)).toMatchObject({ code: 'InvalidRequest' })
+    }
+  })
+
+  it('an expired SigV2 URL is told that it is too late, as any other (P-050)', async () => {
+    const url = request('GET', '/b/k?AWSAccessKeyId=a&Expires=1&Signature=b', { host })
+    expect(await errorOf(url)).toMatchObject({ code: 'AccessDenied', detail: { message: 'Request has expired' } })
   })
 })
 

@@ -8,13 +8,14 @@ import type { Directory, SecretAndIdentity } from './directory/directory.ts'
 import { AuthError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { CredentialScope } from './sigv4/credential-scope.ts'
-import { checkHeaderScope, parseAuthorization, requestTimestamp, signatureVersion2 } from './sigv4/header-signature.ts'
+import { checkHeaderScope, parseAuthorization, requestTimestamp } from './sigv4/header-signature.ts'
 import { checkPayloadHash, framesBody, payloadOf } from './sigv4/payload.ts'
 import {
   findQueryCredentials,
   isSignatureVersion2,
   parsePresigned,
   type QueryCredentials,
+  refuseVersion2,
 } from './sigv4/presigned-url.ts'
 import { headerValue, type ReceivedHeaders, receivedHeaders } from './sigv4/received-headers.ts'
 import { checkSignedHeaders, headersNotSigned } from './sigv4/signed-headers.ts'
@@ -84,7 +85,7 @@ async function authenticateQuery(
   credentials: QueryCredentials,
   { directory, region, now }: AuthenticateOptions,
 ): Promise<Authenticated> {
-  if (isSignatureVersion2(credentials)) throw signatureVersion2()
+  if (isSignatureVersion2(credentials)) throw refuseVersion2(credentials, now)
   const presigned = parsePresigned(credentials, region, now)
   const { scope, signedHeaders, signature, timestamp } = presigned
   const { payloadHash, announced } = presignedPayloadHash(headers, signedHeaders, presigned.payloadHash)

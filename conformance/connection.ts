@@ -99,9 +99,13 @@ export async function openConnection(instance: Instance): Promise<Connection> {
     async write(bytes) {
       if (ended) return
       await new Promise<void>((resolve) => {
-        socket.once('close', () => resolve())
-        if (typeof bytes === 'string') socket.write(bytes, 'latin1', () => resolve())
-        else socket.write(bytes, () => resolve())
+        const done = () => {
+          socket.off('close', done)
+          resolve()
+        }
+        socket.once('close', done)
+        if (typeof bytes === 'string') socket.write(bytes, 'latin1', done)
+        else socket.write(bytes, done)
       })
     },
     async read(method = 'GET', timeoutMs = 10_000) {

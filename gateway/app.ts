@@ -75,6 +75,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const now = options.now ?? (() => new Date())
   const behindNginx = options.behindNginx ?? false
   const route = createRouter(options.operations)
+  const silenceMs = config.limits.bodyTimeoutSeconds * 1000
   /** Requests whose client waits for 100 Continue; only without nginx, which answers that itself. */
   const waiting = new WeakSet<IncomingMessage>()
 
@@ -121,7 +122,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       // Made when an operation asks for it: only those that take bytes may refuse a request for lacking them.
       get bytes() {
         continueBody(raw, reply)
-        bytes ??= objectBody({ payload, headers: s3.headers, source: raw })
+        bytes ??= objectBody({ payload, headers: s3.headers, source: raw, silenceMs })
         return bytes
       },
       namespace: tree,

@@ -60,11 +60,9 @@ function contentHeaders(headers: S3Headers): ContentHeaders {
 /** `gzip, aws-chunked` → `gzip`; `aws-chunked` alone → absent; anything else as it is (P-076). */
 function withoutAwsChunked(encoding: string | undefined): string | undefined {
   if (encoding === undefined || !/aws-chunked/i.test(encoding)) return encoding
-  const left = encoding
-    .split(',')
-    .map((token) => token.trim())
-    .filter((token) => token !== '' && token.toLowerCase() !== 'aws-chunked')
-  return left.length === 0 ? undefined : left.join(',')
+  // The blanks between the others stay as the client wrote them: "deflate, gzip,aws-chunked" → "deflate, gzip".
+  const left = encoding.split(',').filter((token) => !['', 'aws-chunked'].includes(token.trim().toLowerCase()))
+  return left.length === 0 ? undefined : left.join(',').trim()
 }
 
 function redirectLocation(location: string): string {
@@ -106,7 +104,8 @@ export function parseTagging(header: string | undefined): Tags | undefined {
     .flatMap((pair) => (pair === '' ? [] : [taggingPair(pair, header)]))
   if (new Set(tags.map(({ key }) => key)).size < tags.length) throw taggingMalformed(header)
   checkTags(tags, OBJECT_TAGS_MAX)
-  return tags
+  // A query has no order; the public suite expects that of the keys. A tag set in XML keeps its own (P-193).
+  return tags.sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 function taggingPair(pair: string, header: string): Tags[number] {

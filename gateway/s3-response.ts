@@ -115,6 +115,7 @@ async function sendObject(answer: Reply, content: ObjectContent, target: ReplyTa
 /** The headers are out: from here on no error leaves but as a broken connection. */
 async function sendBytes(content: ObjectContent, raw: ServerResponse): Promise<{ bodyBytes: number; cause?: unknown }> {
   const socket = raw.socket
+  if (raw.destroyed) return { bodyBytes: 0 }
   try {
     if (socket !== null && descriptorOf(socket) !== undefined)
       return { bodyBytes: await sendFile(content, raw, socket) }
@@ -154,6 +155,8 @@ async function sendStream({ object, offset, lengthBytes }: ObjectContent, raw: S
   source.on('data', (piece: Buffer) => {
     sentBytes += piece.length
   })
+  // The pipeline stops listening when the client goes away: a read that fails after that must not end the whole worker.
+  source.on('error', () => {})
   try {
     await pipeline(source, raw)
     if (sentBytes === lengthBytes) return sentBytes

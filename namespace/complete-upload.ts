@@ -83,8 +83,8 @@ function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Ch
     uploadId,
     ...(checksum && { checksum }),
     parts: packParts(parts.map(({ partNumber, sizeBytes }) => ({ partNumber, sizeBytes }))),
-    // Only a composite checksum can be checked part by part; of a full-object one the parts' values say nothing to a reader.
-    ...(checksum?.type === 'COMPOSITE' && partChecksums.length === parts.length && { partChecksums }),
+    // A GET of one part answers with that part's own.
+    ...(checksum && partChecksums.length === parts.length && { partChecksums }),
   }
 }
 

@@ -35,6 +35,7 @@ export async function missing(place: Place, key: string): Promise<NamespaceError
 function opened(calls: FileCalls, { stat, found, kind }: Located): OpenObject {
   const { descriptor } = found
   const small = descriptor === undefined ? (found.body ?? Buffer.alloc(0)) : undefined
+  const use: Use = { closed: false, reading: undefined }
   // A file cut short between fstat and read must never be padded or called whole.
   const whole = kind === 'directory' || small === undefined || small.length === stat.sizeBytes
   return {
@@ -42,7 +43,7 @@ function opened(calls: FileCalls, { stat, found, kind }: Located): OpenObject {
     small: whole ? small : undefined,
     read(offset, lengthBytes) {
       if (small !== undefined) return Readable.from(slices(small, offset, lengthBytes, stat.sizeBytes))
-      return Readable.from(pieces(calls, requireOpen(descriptor), offset, lengthBytes))
+      return Readable.from(pieces(calls, requireOpen(descriptor), use, offset, lengthBytes))
     },
     async send(socketDescriptor, offset, lengthBytes) {
       const socket = socketDescriptor()
@@ -50,10 +51,18 @@ function opened(calls: FileCalls, { stat, found, kind }: Located): OpenObject {
       return calls.sendFile(socket, requireOpen(descriptor), offset, lengthBytes)
     },
     async close() {
+      use.closed = true
+      await use.reading?.catch(() => {}) // its reader hears of it
       if (descriptor !== undefined) await calls.close(descriptor)
     },
   }
 }
+
+/**
+ * Between a reader and `close`: a client goes away while a piece is being read, and everything is closed. Were the descriptor gone by then,
+ * the read would fail, or worse, read from the next file that was given its number.
+ */
+type Use = { closed: boolean; reading: Promise<number> | undefined }
 
 function requireOpen(descriptor: number | undefined): number {
   if (descriptor === undefined) throw new Error('this object came whole with its look-up; there is no file to send')
@@ -68,13 +77,15 @@ function* slices(small: Buffer, offset: number, lengthBytes: number, sizeBytes: 
 async function* pieces(
   calls: FileCalls,
   descriptor: number,
+  use: Use,
   offset: number,
   lengthBytes: number,
 ): AsyncGenerator<Buffer> {
   const end = offset + lengthBytes
-  for (let position = offset; position < end; ) {
+  for (let position = offset; position < end && !use.closed; ) {
     const piece = Buffer.allocUnsafeSlow(Math.min(readBytes, end - position))
-    const count = await calls.read(descriptor, piece, position)
+    use.reading = calls.read(descriptor, piece, position)
+    const count = await use.reading
     if (count === 0) throw shortFile()
     yield piece.subarray(0, count)
     position += count

@@ -1,3 +1,4 @@
+import { isBucketName } from './bucket-name.ts'
 import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
@@ -60,8 +61,12 @@ export const bucketOf = (record: BucketRecord, root: Root): Bucket => ({
   mappedPath: record.mapped ? join(root.path, record.directory) : undefined,
 })
 
-/** A record without inodes belongs to a bucket that is still being made. */
+/**
+ * A record without inodes belongs to a bucket that is still being made. A name that no bucket can have is never made a path of: a copy
+ * source may ask for the bucket `..`.
+ */
 export async function findRecord(tree: Tree, name: string): Promise<BucketRecord | undefined> {
+  if (!isBucketName(name)) return undefined
   const record = await findBucketRecord(tree.service, name, (bucket) =>
     tree.options.problems({ kind: 'damaged-bucket-record', bucket }),
   )

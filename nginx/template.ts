@@ -206,7 +206,7 @@ proxy_max_temp_file_size 0;
 proxy_connect_timeout 10s;
 # Above the longest copy.
 proxy_read_timeout ${limits.answerTimeoutSeconds}s;
-proxy_send_timeout ${limits.bodyTimeoutSeconds}s;
+proxy_send_timeout ${limits.bodyTimeoutSeconds + 2}s;
 # Nothing of the answer is nginx's business: no redirects rewritten, no header dropped, no error replaced.
 proxy_redirect off;
 proxy_pass_header Server;
@@ -227,7 +227,8 @@ client_max_body_size 0;
 client_header_buffer_size 4k;
 large_client_header_buffers ${buffers} 32k;
 client_header_timeout ${limits.headerTimeoutSeconds}s;
-client_body_timeout ${limits.bodyTimeoutSeconds}s;
+# Later than the worker, which answers RequestTimeout: nginx would close the connection without a word.
+client_body_timeout ${limits.bodyTimeoutSeconds + 2}s;
 client_body_buffer_size 64k;
 send_timeout ${limits.bodyTimeoutSeconds}s;
 keepalive_timeout ${limits.keepAliveSeconds}s;

@@ -5,6 +5,7 @@
 
 import { AuthError } from '../errors.ts'
 import { type CredentialScope, checkScope, parseCredential, queryFault } from './credential-scope.ts'
+import { signatureVersion2 } from './header-signature.ts'
 import { decodeOnce } from './percent.ts'
 import { isoExtended, parseIsoBasic, type Timestamp } from './timestamp.ts'
 
@@ -33,7 +34,13 @@ const required = [
   'X-Amz-Expires',
 ] as const
 
-const collected: ReadonlySet<string> = new Set([...required, 'X-Amz-Security-Token', 'AWSAccessKeyId', 'Signature'])
+const collected: ReadonlySet<string> = new Set([
+  ...required,
+  'X-Amz-Security-Token',
+  'AWSAccessKeyId',
+  'Signature',
+  'Expires',
+])
 
 /** Undefined where the query has nothing to do with authentication. */
 export function findQueryCredentials(rawQuery: string): QueryCredentials | undefined {
@@ -59,6 +66,14 @@ function isPresigned(credentials: QueryCredentials): boolean {
 /** `?AWSAccessKeyId=…&Expires=…&Signature=…` (P-043). */
 export function isSignatureVersion2(credentials: QueryCredentials): boolean {
   return credentials.has('AWSAccessKeyId') && credentials.has('Signature')
+}
+
+/** What a version 2 URL gets: that it is too late, when it is, or that nobody speaks it any more (P-043, P-050). */
+export function refuseVersion2(credentials: QueryCredentials, now: Date): AuthError {
+  const endMs = Number(credentials.get('Expires')) * 1000
+  if (!(endMs >= 0 && endMs <= now.getTime())) return signatureVersion2()
+  const times = { Expires: isoExtended(endMs), ServerTime: isoExtended(now.getTime()) }
+  return new AuthError('AccessDenied', { message: 'Request has expired', ...times })
 }
 
 /** Everything but the signature itself. Throws in AWS's order: form, scope, life time. */

@@ -4,7 +4,7 @@
 
    core  548 tests: all that needs neither encryption nor (but for one) a lifecycle clock nor an RGW extension
    must  518 tests: core without fails_on_rgw (26), tenant addressing (2), IAM accounts (2)
-   gate  the same 518; the 12 in which the suite contradicts AWS are xfail(strict=True), each with AWS's answer as its reason
+   gate  the same 518; the 14 in which the suite contradicts AWS are xfail(strict=True), each with AWS's answer as its reason
 
    --causeway-json writes {nodeid: outcome} for the comparison with the baseline (run.ts).
 """
@@ -27,6 +27,8 @@ XFAIL = {
        'object_checksum_sha256 object_checksum_crc64nvme multipart_checksum_sha256'),
   **_x('AWS: no x-amz-delete-marker header on a 404 without a marker, suite wants "false"',
        'delete_marker_nonversioned delete_marker_expiration'),
+  **_x('AWS: GetObjectAttributes gives a composite checksum without its -N (recorded: 9o++y6Ae...=, COMPOSITE, of an object whose HEAD says ...=-3)',
+       'multipart_use_cksum_helper_sha256 multipart_use_cksum_helper_sha1'),
   **_x('AWS refuses an unsigned GET /, suite wants 200 with an empty list', 'list_buckets_anonymous'),
 }
 RULES = [  # first match wins; test names without the leading "test_"

@@ -19,11 +19,13 @@ export type BlockLimits = {
   readonly sizeBytes: number | undefined
   /** More are EntityTooLarge. */
   readonly maxBytes: number
+  /** A client that says nothing for so long while it is waited for: RequestTimeout. */
+  readonly silenceMs?: number | undefined
 }
 
 /**
  * Blocks of about 256 KiB. Ends when the source has ended and the decoder agrees. Throws what the decoder throws, IncompleteBody when
- * the client went away or sent another number of bytes, EntityTooLarge. Leaving early detaches from the source and pauses it:
+ * the client went away or sent another number of bytes, EntityTooLarge, RequestTimeout. Leaving early detaches from the source and pauses it:
  * the rest is the app's to discard (unread-body.ts).
  */
 export async function* blocks(source: Readable, decoder: BodyDecoder, limits: BlockLimits): AsyncGenerator<Buffer> {
@@ -65,6 +67,10 @@ export async function* blocks(source: Readable, decoder: BodyDecoder, limits: Bl
     attempt(() => {
       if (!ended) throw new GatewayError('IncompleteBody', {}, error)
     })
+  const onSilence = () =>
+    attempt(() => {
+      throw new GatewayError('RequestTimeout')
+    })
 
   source.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
   if (source.readableEnded) onEnd()
@@ -72,8 +78,11 @@ export async function* blocks(source: Readable, decoder: BodyDecoder, limits: Bl
   else source.resume()
   try {
     while (true) {
-      while (failure === undefined && !ended && heldBytes < BLOCK_BYTES)
+      while (failure === undefined && !ended && heldBytes < BLOCK_BYTES) {
+        const silence = limits.silenceMs === undefined ? undefined : setTimeout(onSilence, limits.silenceMs)
         await new Promise<void>((resolve) => (wake = resolve))
+        clearTimeout(silence)
+      }
       if (failure !== undefined) throw failure
       if (heldBytes === 0) return
       const block = held.length === 1 ? held[0] : Buffer.concat(held, heldBytes)

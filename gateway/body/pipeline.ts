@@ -30,6 +30,8 @@ export type BodyInput = {
   readonly source: Readable
   /** Default 5 GiB, the most a single PUT may carry (P-014). */
   readonly maxBytes?: number
+  /** How long the client may be silent in the middle of its body; then RequestTimeout. Default: for ever. */
+  readonly silenceMs?: number
   /** x-amz-checksum-* speaks of something else than this body (CompleteMultipartUpload: of the object). */
   readonly ignoreChecksum?: boolean
 }
@@ -100,7 +102,7 @@ function bodyOf(
   const algorithm = expected.checksum?.algorithm ?? kept
   const maxBytes = input.maxBytes ?? PUT_MAX_BYTES
   return {
-    bytes: blocks(input.source, expected.decoder, { sizeBytes, maxBytes }),
+    bytes: blocks(input.source, expected.decoder, { sizeBytes, maxBytes, silenceMs: input.silenceMs }),
     sizeBytes,
     digests: [...new Set([...requiredDigests(expected), algorithm])],
     verify: (received) => {

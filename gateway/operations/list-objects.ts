@@ -16,9 +16,16 @@ export const listObjects = defineOperation({
     return xmlReply('ListBucketResult', ListBucketResult, {
       Name: bucket,
       ...listedPage(asked, page, true),
+      Prefix: isSameDecoded(asked.prefix) ? asked.prefix : encode(asked.prefix),
       Marker: encode(asked.marker),
       // P-105: without a delimiter the last key says as much.
       NextMarker: asked.delimiter === '' || page.next === undefined ? undefined : encode(page.next),
     })
   },
 })
+
+/**
+ * botocore decodes every name of this answer but the Prefix, other clients that too. What decoding leaves as it is, and XML can carry,
+ * is right for both when it is not encoded.
+ */
+const isSameDecoded = (prefix: string): boolean => !/[%+]|[^\t\n\r\x20-\uffff]/.test(prefix)

@@ -48,9 +48,9 @@ function partOf(stat: ObjectStat, partNumber: number): ByteRange | undefined {
   return stat.sizeBytes === 0 ? undefined : range
 }
 
-/** A part of a composite object has a checksum of its own. */
-function partChecksum(stat: ObjectStat, partNumber: number): Readonly<Record<string, string>> {
-  if (stat.checksum?.type !== 'COMPOSITE') return {}
-  const part = stat.parts?.[partNumber - 1]
-  return { ...checksumHeader(stat.checksum.algorithm, part?.checksum), 'x-amz-checksum-type': 'COMPOSITE' }
+/** Each part has a checksum of its own, by the algorithm of the whole. */
+function partChecksum({ checksum, parts }: ObjectStat, partNumber: number): Readonly<Record<string, string>> {
+  const part = parts?.[partNumber - 1]
+  if (checksum === undefined || part?.checksum === undefined) return {}
+  return { ...checksumHeader(checksum.algorithm, part.checksum), 'x-amz-checksum-type': checksum.type }
 }
