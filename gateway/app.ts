@@ -151,7 +151,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   ): Promise<unknown> {
     if (body?.shape === undefined) return undefined
     continueBody(raw, reply)
-    const input = { payload, headers, source: raw, ignoreChecksum: body.checksumOfObject ?? false }
+    const input = { payload, headers, source: raw, silenceMs, ignoreChecksum: body.checksumOfObject ?? false }
     const bytes = await readSmallBody(input, body.maxBytes ?? XML_BODY_MAX_BYTES)
     if (bytes.length === 0 && body.optional) return undefined
     return readXml(bytes, body.root, body.shape)

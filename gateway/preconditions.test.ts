@@ -162,6 +162,7 @@ describe('deletes (P-149, P-209)', () => {
     [{ 'if-match': '"e1"' }, undefined, 'NoSuchKey'],
     [{ 'x-amz-if-match-size': '3' }, stat, 'ok'],
     [{ 'x-amz-if-match-size': '4' }, stat, 'PreconditionFailed'],
+    [{ 'x-amz-if-match-size': '3' }, undefined, 'ok'],
     [{ 'x-amz-if-match-last-modified-time': SAME }, stat, 'ok'],
     [{ 'x-amz-if-match-last-modified-time': '2026-11-20T12:00:00Z' }, stat, 'ok'],
     [{ 'x-amz-if-match-last-modified-time': AFTER }, stat, 'PreconditionFailed'],

@@ -68,8 +68,12 @@ function removalPrecondition(
   if (eTag === undefined && sizeBytes === undefined && time === undefined) return undefined
   const seconds = time === undefined ? undefined : parseTime(time)
   return (current) => {
-    // An absent key is 404 for If-Match, as AWS documents; size and time, which AWS does not have, follow it.
-    if (current === undefined) throw new GatewayError('NoSuchKey', { Key: key })
+    // An absent key is 404 for If-Match, as AWS documents. Size and time are no conditions of AWS's for these buckets: with nothing to
+    // compare they hold, and deleting what is not there is no error, as the public suite has it.
+    if (current === undefined) {
+      if (eTag === undefined) return
+      throw new GatewayError('NoSuchKey', { Key: key })
+    }
     if (eTag !== undefined && !matches(eTag, current.eTag)) throw preconditionFailed('If-Match')
     if (sizeBytes !== undefined && sizeBytes !== current.sizeBytes) throw preconditionFailed('x-amz-if-match-size')
     if (seconds !== undefined && seconds !== secondsOf(current.lastModified)) {

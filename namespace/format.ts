@@ -19,7 +19,7 @@ const Shape = T.Object({
   keyFingerprint: T.String(),
 })
 
-export const fingerprintOf = (recordKey: Buffer): string =>
+const fingerprintOf = (recordKey: Buffer): string =>
   createHash('sha256').update('causeway record key\n').update(recordKey).digest('hex').slice(0, 16)
 
 /** Makes it on a fresh tree. Throws InvalidRequest with one sentence when this gateway must not serve the tree. */

@@ -5,13 +5,13 @@ import { type ReadRecord, unpackParts } from './record.ts'
 import type { ObjectStat, Owner } from './verbs.ts'
 
 /** An ETag for bytes that no S3 client wrote. The dash tells clients that it is no MD5. */
-export function foreignETag(stat: Stat): string {
+function foreignETag(stat: Stat): string {
   const token = `${stat.inode}:${stat.sizeBytes}:${stat.mtimeNs}:${stat.ctimeNs}`
   return `${createHash('md5').update(token).digest('hex')}-0`
 }
 
 /** Stands for a POSIX user whom the directory does not name. */
-export const ownerOfUid = (uid: number): Owner => ({
+const ownerOfUid = (uid: number): Owner => ({
   canonicalId: createHash('sha256').update(`posix-uid:${uid}`).digest('hex'),
   displayName: `uid-${uid}`,
 })

@@ -77,6 +77,8 @@ export async function publishLocked(
     } catch (error) {
       if (!(await isDirectory(place, path, error))) {
         if (!replace && isErrno(error, 'EEXIST')) continue
+        // A directory was in the way, and went with its last file before it could be looked at.
+        if (isErrno(error, 'EISDIR')) continue
         throw await explained(place, error)
       }
     }
@@ -131,7 +133,7 @@ export const ownerOf = (place: Place): StoredRecord['owner'] =>
  * Now, with random nanoseconds below the millisecond: a rewrite over NFS within the same clock tick then has another mtime
  * (without this 170 of 200 same-size rewrites went unnoticed, with it 0 of 200).
  */
-export const publicationTimeNs = (nowMs: number): bigint =>
+const publicationTimeNs = (nowMs: number): bigint =>
   BigInt(nowMs) * 1_000_000n + BigInt(Math.floor(Math.random() * 1_000_000))
 
 async function makeVisible(

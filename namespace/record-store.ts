@@ -1,5 +1,5 @@
 import { isErrno } from './file-errors.ts'
-import type { Descriptor, FileCalls, Found, Stat } from './files.ts'
+import type { FileCalls, Found, Stat } from './files.ts'
 import { join, recordAttribute, sidecarName, transit } from './layout.ts'
 import { decodeRecord, encodeRecord, type ReadRecord, type StoredRecord } from './record.ts'
 
@@ -15,8 +15,6 @@ export type RecordStore = {
   prepare(record: StoredRecord, stat: Stat): Promise<Buffer | undefined>
   /** Writes the side-car, whatever the size. `stat` with the mtime that the file will be published with. */
   writeSidecar(record: StoredRecord, stat: Stat): Promise<void>
-  /** Replaces the record of an open file. Under the key's exclusive lock. */
-  rewrite(descriptor: Descriptor, record: StoredRecord, stat: Stat): Promise<void>
   encode(record: StoredRecord): Buffer
   decode(attribute: Buffer | undefined): ReadRecord | undefined
 }
@@ -75,18 +73,6 @@ export function recordStore(options: Options): RecordStore {
       if (value.length <= options.attributeBytesMax) return value
       await writeSidecar(record, stat)
       return undefined
-    },
-    async rewrite(descriptor, record, stat) {
-      const value = encode(record)
-      try {
-        if (value.length <= options.attributeBytesMax)
-          return await calls.writeAttribute(descriptor, recordAttribute, value)
-      } catch (error) {
-        if (!noRoomForAttribute(error)) throw error
-      }
-      await writeSidecar(record, stat)
-      // The attribute wins where both exist: an older one must go, after the side-car is there.
-      if (options.attributeBytesMax > 0) await calls.removeAttribute(descriptor, recordAttribute)
     },
   }
 }

@@ -39,8 +39,6 @@ export const madeMark = Buffer.from('{"v":1,"made":true}')
 /** `trusted`: the mac is valid. Without it only content headers may be believed. */
 export type ReadRecord = { readonly record: StoredRecord; readonly trusted: boolean }
 
-export type RecordKey = { readonly bytes: Buffer }
-
 const macPattern = /,"mac":"([A-Za-z0-9_-]{43})"\}$/
 const macMemberLength = 53
 

@@ -9,7 +9,7 @@ export const makeDirectory = (): Promise<string> => mkdtemp(join(process.env.NAM
 
 export const alice: Caller = { canonicalId: 'a'.repeat(64), displayName: 'alice' }
 export const bob: Caller = { canonicalId: 'b'.repeat(64), displayName: 'bob' }
-export const recordKey = Buffer.alloc(32, 7)
+const recordKey = Buffer.alloc(32, 7)
 
 export type Fixture = {
   readonly directory: string
