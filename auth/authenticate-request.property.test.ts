@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ReceivedRequest } from './auth.ts'
 import { authenticateRequest } from './authenticate-request.ts'
 import { AuthError } from './errors.ts'
+import type { ReceivedRequest } from './request.ts'
 import {
   alice,
   directory,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { ReceivedRequest } from './auth.ts'
 import { type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
 import { AuthError } from './errors.ts'
+import type { ReceivedRequest } from './request.ts'
 import { sign, signingKey } from './sigv4/signing-key.ts'
 import {
   accessKeyId,

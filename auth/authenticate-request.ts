@@ -3,10 +3,10 @@
  * signature.
  */
 
-import type { Payload, ReceivedRequest } from './auth.ts'
 import type { Directory, SecretAndIdentity } from './directory/directory.ts'
 import { AuthError } from './errors.ts'
 import type { Identity } from './identity.ts'
+import type { Payload, ReceivedRequest } from './request.ts'
 import type { CredentialScope } from './sigv4/credential-scope.ts'
 import { checkHeaderScope, parseAuthorization, requestTimestamp } from './sigv4/header-signature.ts'
 import { checkPayloadHash, framesBody, payloadOf } from './sigv4/payload.ts'

@@ -10,10 +10,9 @@ import type { Namespace } from '#namespace'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { S3Config } from './config.ts'
 import type { Reply } from './reply.ts'
-import type { S3Headers, S3Query } from './s3-request.ts'
+import type { S3Headers, S3Query, Scope } from './s3-request.ts'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
-export type Scope = 'service' | 'bucket' | 'object'
 
 export type Match = {
   readonly method: Method

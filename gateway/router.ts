@@ -4,8 +4,8 @@
  */
 
 import { GatewayError } from './gateway-error.ts'
-import type { Operation, Scope } from './operation.ts'
-import type { S3Request } from './s3-request.ts'
+import type { Operation } from './operation.ts'
+import type { S3Request, Scope } from './s3-request.ts'
 
 /**
  * Every sub-resource S3 knows (section 13 of the protocol reference). A request that names one which no operation asks for must

@@ -4,7 +4,9 @@
  */
 
 import { GatewayError } from './gateway-error.ts'
-import type { Scope } from './operation.ts'
+
+/** What a request is about: ListBuckets the service, the others a bucket or an object in it. */
+export type Scope = 'service' | 'bucket' | 'object'
 
 /** Query parameters, percent-decoded once (`+` stays a plus, P-030). `?acl` and `?acl=` are the same (P-023). */
 export type S3Query = {

@@ -1,3 +1,4 @@
+import { pruningOnFailure } from './directories.ts'
 import type { DigestName, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
@@ -23,7 +24,7 @@ type CopyOptions = {
  */
 export async function copyObject(source: Side, target: Side, options: CopyOptions): Promise<Put> {
   if (source.place.bucket.id !== target.place.bucket.id || source.key !== target.key) {
-    return copy(source, target, options, publish)
+    return pruningOnFailure(target.place, target.key, () => copy(source, target, options, publish))
   }
   return target.place.locks.hold(target.key, 'exclusive', () =>
     copy(source, target, options, async (place, publication) =>

@@ -90,6 +90,21 @@ const standsInTheWay = (place: Place, path: string): NamespaceError =>
     message: `'${path}' in bucket ${place.bucket.name} was not written over S3 and stands where this key needs a directory.`,
   })
 
+/** A refused or broken-off PUT leaves no directory behind either. Call without holding a key's lock. */
+export async function pruningOnFailure<Result>(
+  place: Place,
+  key: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    // An empty directory does no harm; the client gets the error that it has earned.
+    await pruneDirectories(place, key, parentOf(keyPath(key).path)).catch(() => undefined)
+    throw error
+  }
+}
+
 /**
  * Removes `directory` and what lies above it while empty and made by the gateway; then the file that had stepped aside for it moves
  * back. Call without holding a key's lock. Never fails a request: what stays is an empty directory.

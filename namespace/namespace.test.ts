@@ -82,6 +82,11 @@ describe('objects', () => {
     }
     expect(await get(fixture.namespace, 'docs', 'a/b')).toBe('old')
     expect(await leftOvers()).toEqual([])
+    const below = { bucket: 'docs', key: 'new/directory/x' }
+    expect(await codeOf(fixture.namespace.objects.put(below, plain, { ...bodyOf('new'), sizeBytes: 2 }, {}))).toBe(
+      'IncompleteBody',
+    )
+    expect(existsSync(inBucket('new'))).toBe(false)
   })
 
   test('a reader finishes with the bytes it began with while the key is overwritten and deleted', async () => {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openPosixFiles } from './posix-files.ts'
-import { filesContract, type OpenedFiles } from './testing/contract.ts'
+import { filesContract } from './testing/contract.ts'
+import type { OpenedFiles } from './testing/contract-tree.ts'
 
 /** A new empty tree below `place`, which is removed again. */
 function openBelow(place: string, threads: number): () => Promise<OpenedFiles> {

@@ -1,3 +1,4 @@
+import { pruningOnFailure } from './directories.ts'
 import { keyPath } from './key-path.ts'
 import type { Place } from './place.ts'
 import { publish } from './publish.ts'
@@ -13,9 +14,11 @@ export function putObject(
   body: Body,
   precondition: Precondition | undefined,
 ): Promise<Put> {
-  return withTemporary(place, key, keyPath(key).path, async (temporary) => {
-    const { eTag, checksum } = await writeBody(place, temporary.descriptor, body)
-    const content = { ...description, eTag, ...(checksum && { checksum }) }
-    return publish(place, { key, temporary, content, precondition })
-  })
+  return pruningOnFailure(place, key, () =>
+    withTemporary(place, key, keyPath(key).path, async (temporary) => {
+      const { eTag, checksum } = await writeBody(place, temporary.descriptor, body)
+      const content = { ...description, eTag, ...(checksum && { checksum }) }
+      return publish(place, { key, temporary, content, precondition })
+    }),
+  )
 }

@@ -3,8 +3,7 @@ import { type DirectoryChild, plainChild } from './directory-view.ts'
 import type { Scan } from './files.ts'
 import { decodeName, keyBytesMax } from './key-path.ts'
 import { join } from './layout.ts'
-import type { WalkQuery } from './walk.ts'
-import { type Arrival, type Frame, open, tolerant, type WalkSource, whyNoKey } from './walk-frame.ts'
+import { type Arrival, type Frame, open, tolerant, type WalkQuery, type WalkSource, whyNoKey } from './walk-frame.ts'
 
 /** Names that are enough to prove a common prefix, nearly always. */
 const glanceEntries = 64

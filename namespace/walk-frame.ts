@@ -16,6 +16,9 @@ import { decodeName, keyBytesMax } from './key-path.ts'
 import { join } from './layout.ts'
 import type { ScanCache, ScanCalls } from './scan-cache.ts'
 
+/** As in ListQuery: entries greater than `after`; a common prefix given there is skipped whole. */
+export type WalkQuery = { readonly prefix: string; readonly delimiter: string; readonly after: string }
+
 /** Where a walk is in one directory: reading it, going on in it, and seeing what comes next. */
 
 export type WalkSource = {

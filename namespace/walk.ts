@@ -2,7 +2,7 @@ import { commonPrefix } from './common-prefix.ts'
 import { encodeSegment, keyBytesMax } from './key-path.ts'
 import { join } from './layout.ts'
 import { arrive } from './walk-ahead.ts'
-import { expand, type Frame, frameOf, next, position, type WalkSource } from './walk-frame.ts'
+import { expand, type Frame, frameOf, next, position, type WalkQuery, type WalkSource } from './walk-frame.ts'
 
 /** One thing that a listing shows. Paths are relative to the root of Files. */
 export type WalkEntry =
@@ -20,9 +20,6 @@ export type WalkEntry =
   | { readonly kind: 'prefix'; readonly prefix: string }
 
 export type { WalkSource }
-
-/** As in ListQuery: entries greater than `after`; a common prefix given there is skipped whole. */
-export type WalkQuery = { readonly prefix: string; readonly delimiter: string; readonly after: string }
 
 /**
  * Keys and common prefixes of a tree in S3's order, which is that of the bytes of whole keys: "a-b" < "a/b" < "a0". Depth first is that

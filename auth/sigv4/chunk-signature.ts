@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { hash } from 'node:crypto'
-import type { ChunkSignatures } from '../auth.ts'
+import type { ChunkSignatures } from '../request.ts'
 import { sign } from './signing-key.ts'
 import { sameSignature, signatureMismatch } from './verify-signature.ts'
 

@@ -1,5 +1,5 @@
-import type { Payload } from '../auth.ts'
 import { AuthError } from '../errors.ts'
+import type { Payload } from '../request.ts'
 import { type ChunkSeed, chunkSignatures } from './chunk-signature.ts'
 
 /** The words of x-amz-content-sha256 beside a digest, and what they say about the body (P-069). */

@@ -3,9 +3,9 @@
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { SignatureV4 } from '@smithy/signature-v4'
 import aws4 from 'aws4'
-import type { ReceivedRequest } from '../auth.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Identity } from '../identity.ts'
+import type { ReceivedRequest } from '../request.ts'
 
 /** The credentials of AWS's examples. */
 export const accessKeyId = 'AKIAIOSFODNN7EXAMPLE'

@@ -1,5 +1,6 @@
 import { GatewayError } from '../gateway-error.ts'
-import { type Call, defineOperation, type Scope } from '../operation.ts'
+import { type Call, defineOperation } from '../operation.ts'
+import type { Scope } from '../s3-request.ts'
 
 /**
  * The browser's question before a cross-origin request (P-198). No bucket has rules yet, so the answer is no. Anybody may ask (P-026).

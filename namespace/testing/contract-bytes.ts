@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { expect } from 'vitest'
 import type { DigestName } from '../files.ts'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { created, testOnTree } from './contract-tree.ts'
 
 const all: readonly DigestName[] = ['MD5', 'SHA1', 'SHA256', 'CRC32', 'CRC32C', 'CRC64NVME']

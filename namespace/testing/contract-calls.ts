@@ -15,7 +15,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { contentOf, created, statOnly, testOnTree, written } from './contract-tree.ts'
 
 export function callsContract(open: () => Promise<OpenedFiles>): void {

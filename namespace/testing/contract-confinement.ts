@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { FileCalls } from '../files.ts'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { contentOf, statOnly, testOnTree, written } from './contract-tree.ts'
 
 /** Every call that takes a path. */

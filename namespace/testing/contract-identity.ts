@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, promises, statSync, writeFileSync } fr
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { PosixIdentity } from '../files.ts'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { contentOf, statOnly, type Tree, testOnTree } from './contract-tree.ts'
 
 const user = (uid: number, gid = uid, groups: readonly number[] = []): PosixIdentity => ({ uid, gid, groups })

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { created, testOnTree } from './contract-tree.ts'
 
 const holder = fileURLToPath(new URL('lock-holder.ts', import.meta.url))

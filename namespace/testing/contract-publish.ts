@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { PublishSteps } from '../files.ts'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { contentOf, created, statOnly, testOnTree, written } from './contract-tree.ts'
 
 const mtimeNs = 1_700_000_000_123_456_789n

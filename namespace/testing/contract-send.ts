@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import type { OpenedFiles } from './contract.ts'
+import type { OpenedFiles } from './contract-tree.ts'
 import { created, testOnTree } from './contract-tree.ts'
 
 type Pair = { readonly server: Socket; readonly client: Socket; readonly descriptor: number }

@@ -1,7 +1,9 @@
 /** What the parts of the contract share: one tree per test, and a few words. */
 import { test } from 'vitest'
-import type { Descriptor, FileCalls } from '../files.ts'
-import type { OpenedFiles } from './contract.ts'
+import type { Descriptor, FileCalls, Files } from '../files.ts'
+
+/** One empty tree: `directory` is its absolute path, where a test plants what Files itself would never make. */
+export type OpenedFiles = { readonly files: Files; readonly directory: string; close(): Promise<void> }
 
 export type Tree = OpenedFiles & { readonly calls: FileCalls }
 

@@ -1,6 +1,5 @@
 /** The suite that every implementation of Files passes. The parts say by topic what is promised. */
 import { describe } from 'vitest'
-import type { Files } from '../files.ts'
 import { bytesContract } from './contract-bytes.ts'
 import { callsContract } from './contract-calls.ts'
 import { confinementContract } from './contract-confinement.ts'
@@ -8,9 +7,7 @@ import { identityContract } from './contract-identity.ts'
 import { lockContract } from './contract-locks.ts'
 import { publishContract } from './contract-publish.ts'
 import { sendContract } from './contract-send.ts'
-
-/** One empty tree: `directory` is its absolute path, where a test plants what Files itself would never make. */
-export type OpenedFiles = { readonly files: Files; readonly directory: string; close(): Promise<void> }
+import type { OpenedFiles } from './contract-tree.ts'
 
 /** `open` is asked for a new empty tree for each test. */
 export function filesContract(name: string, open: () => Promise<OpenedFiles>): void {

@@ -98,7 +98,8 @@ function exchange(
         resolve()
       },
     }
-    client.dispatch({ method, path: target, headers, ...(body === undefined ? {} : { body }) }, handler)
+    // undici closes the connection after a HEAD unless it is told not to.
+    client.dispatch({ method, path: target, headers, reset: false, body: body ?? null }, handler)
   })
 }
 
