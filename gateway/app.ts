@@ -29,7 +29,7 @@ import { readXml } from './xml.ts'
 export type AppOptions = {
   readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log'>
   /** `as(undefined)`: anonymous. */
-  readonly namespace: { as(caller: Caller | undefined): Namespace }
+  readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
   readonly directory: Directory
   readonly operations: readonly Operation[]
   readonly log: Logger
@@ -103,7 +103,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     const { identity, payload } = await authenticate(operation, s3, { directory, region: config.s3.region, now: time })
     exchange.identity = identity
-    const tree = namespace.as(identity && callerOf(identity))
+    const tree = namespace.as(identity && callerOf(identity), { forOneRequest: true })
     const denied = (reason: string) => {
       exchange.denied = reason
     }
@@ -249,9 +249,10 @@ export function createApp(options: AppOptions): FastifyInstance {
   // One parser for all types: none. The body stays in the socket until an operation reads it.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     // Fastify answers 415 to a Content-Type that is not well-formed; S3 keeps whatever it is given. Ours is in rawHeaders.
     delete request.raw.headers['content-type']
+    done()
   })
   app.setErrorHandler((error, request, reply) => fail(request.raw, reply, begin(request.raw), error))
   app.setNotFoundHandler((request, reply) =>

@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import { join, recordAttribute, transit } from './layout.ts'
+import { requireOwnTransit } from './own-transit.ts'
 import { type Place, within } from './place.ts'
 import { writeWhole } from './record-store.ts'
 
@@ -37,6 +38,7 @@ const shapes = {
     metadata: Strings,
     tags: T.Optional(T.Array(T.Object({ key: T.String(), value: T.String() }))),
     checksum: T.Optional(T.Object({ algorithm: Algorithm, type: Type })),
+    objectExisted: T.Boolean(),
   }),
   slots: T.Object({ sizeBytes: T.Number() }),
   part: T.Object({
@@ -109,20 +111,6 @@ export async function readUpload(place: Place, key: string, uploadId: string): P
   const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
   if (upload === undefined || upload.key !== key) throw noSuchUpload(uploadId)
   return upload
-}
-
-/**
- * A member of the directory's group can rename even a 0700 `.s3` away and put one of their own there (tried): its inode is in the bucket's
- * record, and another one is not believed.
- */
-export async function requireOwnTransit(place: Place): Promise<void> {
-  const stat = await place.service.statPath(within(place, transit.directory))
-  if (stat === undefined || stat.inode !== place.transitInode) {
-    place.options.problems({ kind: 'transit-directory-replaced', bucket: place.bucket.name })
-    throw new NamespaceError('SlowDown', {
-      message: `The directory .s3 of bucket ${place.bucket.name} is not the one that Causeway made; run 'causeway check'.`,
-    })
-  }
 }
 
 /** Names in the upload's directory. */

@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { removeTree } from './bucket-store.ts'
 import { pruneDirectories } from './directories.ts'
 import { isErrno } from './file-errors.ts'
+import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { assemblyName, join, parentOf, transit } from './layout.ts'
-import { type Place, within } from './place.ts'
+import { requireOwnTransit } from './own-transit.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import { ownerOf } from './publish.ts'
-import { requireBucket } from './temporary.ts'
 import {
   findUploadFile,
   noSuchUpload,
   readParts,
   readUpload,
-  requireOwnTransit,
   type StoredPart,
   type UploadDocument,
   uploadLock,
@@ -35,12 +35,14 @@ export async function beginUpload(
   const now = place.options.now()
   // Begins with the time, so that ids sort by initiation.
   const uploadId = `${now.toString(36).padStart(9, '0')}${randomBytes(16).toString('hex')}`
-  const upload = { v: 1, key, initiatedMs: now, owner: ownerOf(place), ...description, ...(checksum && { checksum }) }
+  const objectExisted = (await findObject(place, key)) !== undefined
+  const said = { ...description, ...(checksum && { checksum }), objectExisted }
+  const upload = { v: 1, key, initiatedMs: now, owner: ownerOf(place), ...said }
   await place.service.makeDirectory(within(place, transit.uploads), 0o700)
   await place.service.makeDirectory(uploadPath(place, uploadId), 0o700)
   await writeUploadFile(place, uploadId, 'upload.json', upload)
   if (place.options.flush) await place.service.flushDirectory(within(place, transit.uploads))
-  return { ...description, uploadId, key, initiated: new Date(now), owner: ownerOf(place), checksum }
+  return { ...description, uploadId, key, initiated: new Date(now), owner: ownerOf(place), checksum, objectExisted }
 }
 
 export const statUpload = async (place: Place, key: string, uploadId: string): Promise<UploadStat> => {
@@ -58,6 +60,7 @@ const uploadStat = (uploadId: string, upload: UploadDocument): UploadStat => ({
   metadata: upload.metadata,
   tags: upload.tags,
   checksum: upload.checksum,
+  objectExisted: upload.objectExisted,
 })
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html; a late part finds nothing to be acknowledged in. */
@@ -115,6 +118,7 @@ export const partStat = (part: StoredPart): PartStat => ({
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html: by key, then by initiation. */
 export async function listUploads(place: Place, prefix: string): Promise<readonly UploadStat[]> {
+  if (place.root.readOnly) return []
   await requireOwnTransit(place)
   const uploads = await Promise.all(
     (await uploadIds(place)).map(async (uploadId) => {

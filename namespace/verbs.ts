@@ -145,6 +145,8 @@ export type UploadStat = Description & {
   readonly initiated: Date
   readonly owner: Owner
   readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
+  /** The key had an object when the upload began: were it gone at the end, that is a conflict (P-210). */
+  readonly objectExisted: boolean
 }
 
 export type UploadTarget = { readonly bucket: string; readonly key: string; readonly uploadId: string }

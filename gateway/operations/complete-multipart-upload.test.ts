@@ -149,6 +149,21 @@ describe('conditions (P-165, P-210)', () => {
     await expect(complete(String(put.headers?.etag))).rejects.toMatchObject({ code: 'ConditionalRequestConflict' })
   })
 
+  it('If-None-Match: * is 409 when the object that was there was deleted during the upload', async () => {
+    const harness = createHarness()
+    await fill(harness, { [cat.key]: 'old' })
+    const uploadId = await beginUpload(harness, cat.key)
+    const eTag = await sendPart(harness, cat.key, uploadId, 1, { bytes: 'mine' })
+    await harness.namespace.objects.remove(cat, {})
+    const completed = harness.call(completeMultipartUpload, {
+      ...cat,
+      query: { uploadId },
+      headers: { 'if-none-match': '*' },
+      xml: `<CompleteMultipartUpload>${part(1, eTag)}</CompleteMultipartUpload>`,
+    })
+    await expect(completed).rejects.toMatchObject({ code: 'ConditionalRequestConflict' })
+  })
+
   it('If-Match completes over the object it names, also when repeated', async () => {
     const harness = createHarness()
     await fill(harness, { [cat.key]: 'old' })

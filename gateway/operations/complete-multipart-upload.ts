@@ -6,6 +6,7 @@ import {
   type Namespace,
   NamespaceError,
   type Precondition,
+  type UploadStat,
   type UploadTarget,
 } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
@@ -79,8 +80,8 @@ function listedParts(parts: readonly Part[]): readonly CompletePart[] {
 }
 
 /**
- * P-165. With If-Match there is one thing more to look at: an object that was put while this upload was under way, even if it is the one
- * named, is a conflict and not a match (P-210). That an object was there at the beginning and was deleted since, nobody remembers.
+ * P-165, and what has become of the object since the upload began (P-210): put meanwhile, even if it is the one that If-Match names, or deleted
+ * meanwhile, when nothing was to be there, is a conflict and not a match.
  */
 async function preconditionOf(
   headers: S3Headers,
@@ -88,19 +89,24 @@ async function preconditionOf(
   namespace: Namespace,
 ): Promise<Precondition | undefined> {
   const precondition = writePrecondition(headers, target.key)
-  if (precondition === undefined || headers.get('if-match') === undefined) return precondition
-  const initiated = await findInitiated(target, namespace)
+  if (precondition === undefined) return undefined
+  const upload = await findUpload(target, namespace)
   return (current) => {
     precondition(current)
-    if (current !== undefined && initiated !== undefined && current.lastModified > initiated)
-      throw new GatewayError('ConditionalRequestConflict', { Condition: 'If-Match', Key: target.key })
+    if (upload === undefined) return
+    const putSince = current !== undefined && current.lastModified > upload.initiated
+    if (headers.get('if-match') !== undefined && putSince) throw conflict('If-Match', target.key)
+    const goneSince = current === undefined && upload.objectExisted
+    if (headers.get('if-none-match') === '*' && goneSince) throw conflict('If-None-Match', target.key)
   }
 }
 
+const conflict = (Condition: string, Key: string) => new GatewayError('ConditionalRequestConflict', { Condition, Key })
+
 /** undefined when the upload is completed already: then `complete` answers once more what it answered before (P-158). */
-async function findInitiated(target: UploadTarget, namespace: Namespace): Promise<Date | undefined> {
+async function findUpload(target: UploadTarget, namespace: Namespace): Promise<UploadStat | undefined> {
   try {
-    return (await namespace.uploads.stat(target)).initiated
+    return await namespace.uploads.stat(target)
   } catch (error) {
     if (error instanceof NamespaceError && error.code === 'NoSuchUpload') return undefined
     throw error

@@ -167,7 +167,9 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       const { uploads } = bucketOf(buckets, target.bucket)
       const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
       const uploadId = `${String(uploads.size).padStart(4, '0')}-${randomBytes(6).toString('hex')}`
-      const stat: UploadStat = { ...description, uploadId, key: target.key, initiated: now(), owner, checksum }
+      const objectExisted = bucketOf(buckets, target.bucket).objects.has(target.key)
+      const began = { key: target.key, initiated: now(), objectExisted }
+      const stat: UploadStat = { ...description, ...began, uploadId, owner, checksum }
       uploads.set(uploadId, { stat, parts: new Map(), completed: undefined })
       return stat
     },
