@@ -177,11 +177,13 @@ function configText(directory: string, { workers = 2, config = {} }: InstanceOpt
 type Gateway = { readonly child: ChildProcess; readonly pid: number; said(): readonly string[] }
 
 async function serve(directory: string, options: readonly string[]): Promise<Gateway> {
-  const child = spawn(join(projectDirectory, 'scripts/start'), options, {
+  // A test run that is killed itself takes the gateway along.
+  const mortal = ['--pdeathsig', 'TERM', join(projectDirectory, 'scripts/start')]
+  const child = spawn('setpriv', [...mortal, ...options], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let [output, complaints] = ['', '']
+  let [output, complaints, beforeReady] = ['', '', 0]
   child.stdout.on('data', (piece) => {
     output += piece
   })
@@ -191,9 +193,13 @@ async function serve(directory: string, options: readonly string[]): Promise<Gat
   const gateway: Gateway = {
     child,
     pid: child.pid ?? 0,
-    said: () => complaints.split('\n').filter((line) => line !== ''),
+    // What came before "ready" tells of what was installed.
+    said: () =>
+      complaints
+        .slice(beforeReady)
+        .split('\n')
+        .filter((line) => line !== ''),
   }
-  // A test run that ends in the middle (Ctrl-C, a crash of the runner) takes it along.
   const endWithUs = () => child.kill('SIGTERM')
   process.once('exit', endWithUs)
   child.once('close', () => process.off('exit', endWithUs))
@@ -211,6 +217,7 @@ async function serve(directory: string, options: readonly string[]): Promise<Gat
     await end(gateway)
     throw error
   }
+  beforeReady = complaints.length
   return gateway
 }
 
