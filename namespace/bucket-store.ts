@@ -1,8 +1,9 @@
+import { LRUCache } from 'lru-cache'
 import { type Static, Type as T } from 'typebox'
 import { Value } from 'typebox/value'
 import { isErrno } from './file-errors.ts'
 import type { FileCalls } from './files.ts'
-import { recordAttribute, state } from './layout.ts'
+import { nameOf, state } from './layout.ts'
 import { writeWhole } from './record-store.ts'
 
 /**
@@ -36,22 +37,35 @@ export async function findBucketRecord(
   name: string,
   damaged: (name: string) => void,
 ): Promise<BucketRecord | undefined> {
-  const want = { attribute: recordAttribute, bodyBytesMax: 64 * 1024, keepOpen: false }
-  const found = await calls.find(state.bucketRecord(name), want)
+  const found = await calls.find(state.bucketRecord(name), { attribute: '', bodyBytesMax: 64 * 1024, keepOpen: false })
   if (found?.body === undefined) return undefined
-  try {
-    const value: unknown = JSON.parse(found.body.toString('utf8'))
-    if (Value.Check(Shape, value)) return value
-  } catch {
-    // Falls through to the one answer for what cannot be read.
-  }
-  damaged(name)
-  return undefined
+  const text = found.body.toString('utf8')
+  const record = parsed.get(text) ?? parse(text)
+  if (record === undefined) damaged(name)
+  else parsed.set(text, record)
+  return record
 }
 
-/** Claims the name: false when it is taken. */
-export const claimBucketName = (calls: FileCalls, name: string): Promise<boolean> =>
-  calls.makeDirectory(state.bucket(name), 0o700)
+/** Every request reads its bucket's record, which hardly ever changes: the same bytes are the same record. */
+const parsed = new LRUCache<string, BucketRecord>({ max: 1000 })
+
+function parse(text: string): BucketRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Value.Check(Shape, value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Claims the name for a new bucket. Documents may be left there by a removal that was cut off: the bucket of the next owner must not begin
+ * with the policy of the last one.
+ */
+export async function claimBucketName(calls: FileCalls, name: string): Promise<void> {
+  await calls.makeDirectory(state.bucket(name), 0o700)
+  await clearDirectory(calls, state.bucket(name), (file) => file !== nameOf(state.bucketRecord(name)))
+}
 
 export const writeBucketRecord = (calls: FileCalls, record: BucketRecord, writing: Writing): Promise<void> =>
   writeWhole(calls, state.bucketRecord(record.name), Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), writing)
@@ -63,16 +77,29 @@ export async function listBucketNames(calls: FileCalls): Promise<readonly string
   )
 }
 
-/** A small directory of the gateway's own and all in it. */
+/**
+ * A small directory of the gateway's own and all in it. Again when something was put there after it had been read: a part that began
+ * before its upload was aborted still makes its file, and finds out only then.
+ */
 export async function removeTree(calls: FileCalls, path: string): Promise<void> {
-  const scan = await calls.scan(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  })
-  for (let index = 0; index < (scan?.count ?? 0); index += 1) {
-    const child = `${path}/${scan?.name(index).toString('utf8') ?? ''}`
-    if (scan?.type(index) === 'directory') await removeTree(calls, child)
-    else await calls.unlink(child)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await clearDirectory(calls, path, () => true)
+      await calls.removeDirectory(path)
+      return
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return
+      if (attempt === 20 || !isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error
+    }
   }
-  if (scan !== undefined) await calls.removeDirectory(path)
+}
+
+async function clearDirectory(calls: FileCalls, path: string, isMeant: (name: string) => boolean): Promise<void> {
+  const scan = await calls.scan(path)
+  for (let index = 0; index < scan.count; index += 1) {
+    const name = scan.name(index).toString('utf8')
+    if (!isMeant(name)) continue
+    if (scan.type(index) === 'directory') await removeTree(calls, `${path}/${name}`)
+    else await calls.unlink(`${path}/${name}`)
+  }
 }

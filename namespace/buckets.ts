@@ -8,11 +8,11 @@ import {
   removeTree,
   writeBucketRecord,
 } from './bucket-store.ts'
-import { clearEmptyTree, isEmptyOfObjects } from './empty-bucket.ts'
+import { asideSuffix, clearEmptyTree, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Stat } from './files.ts'
-import { join, state, transit } from './layout.ts'
+import { join, parentOf, state, temporaryName, transit } from './layout.ts'
 import type { Root } from './place.ts'
 import { bucketOf, findRecord, placeOf, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Caller, Owner } from './verbs.ts'
@@ -24,17 +24,42 @@ export async function createBucket(tree: Tree, name: string, caller: Caller | un
   const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
   return tree.bucketLocks.hold(name, 'exclusive', async () => {
     const unfinished = await requireFree(tree, name, owner)
-    const record = unfinished ?? newRecord(name, owner, { root: '', directory: name, mapped: false })
+    const there = await requireRoom(tree, name, unfinished)
+    // A new id even so, unless there are objects whose records belong to the old one.
+    const where = { root: '', directory: name, mapped: false }
+    const record = there === 'objects' && unfinished !== undefined ? unfinished : newRecord(name, owner, where)
     // The record comes first, without inodes: a creation that is cut off here is finished by the next one.
-    if (unfinished === undefined) await claim(tree, record)
-    if (!(await tree.service.makeDirectory(name, 0o1755)) && unfinished === undefined) {
+    await claim(tree, record)
+    if (!(await tree.service.makeDirectory(name, 0o1755)) && there === 'nothing') {
       await removeTree(tree.service, state.bucket(name))
-      const message = `A directory '${name}' is there already. An administrator can map it as a bucket.`
-      throw new NamespaceError('BucketAlreadyExists', { BucketName: name, message })
+      throw directoryIsThere(name)
     }
     return finish(tree, record, tree.main)
   })
 }
+
+/**
+ * What lies where the bucket's directory shall be. Throws BucketAlreadyExists for a directory that is not of an unfinished bucket of ours: a
+ * creation that found a directory of file users, and was cut off before it could take its record back, must not be a way to adopt it.
+ */
+async function requireRoom(
+  tree: Tree,
+  name: string,
+  unfinished: BucketRecord | undefined,
+): Promise<'nothing' | 'empty' | 'objects'> {
+  if ((await tree.service.statPath(name)) === undefined) return 'nothing'
+  if (unfinished === undefined) throw directoryIsThere(name)
+  if (await isEmptyOfObjects(placeOf(tree, unfinished, undefined))) return 'empty'
+  const inner = await tree.service.statPath(join(name, transit.directory))
+  if (inner === undefined || inner.inode.toString() !== unfinished.transitInode) throw directoryIsThere(name)
+  return 'objects'
+}
+
+const directoryIsThere = (name: string): NamespaceError =>
+  new NamespaceError('BucketAlreadyExists', {
+    BucketName: name,
+    message: `A directory '${name}' is there already. An administrator can map it as a bucket.`,
+  })
 
 /**
  * The record of a creation or removal that never ended, if there is one: then the name is free, but for somebody else only while nothing
@@ -49,12 +74,10 @@ async function requireFree(tree: Tree, name: string, owner: Owner): Promise<Buck
   })
   if (record === undefined) return undefined
   const own = record.owner.canonicalId === owner.canonicalId
-  if (
-    record.inode === undefined &&
-    !record.mapped &&
-    (own || (await isEmptyOfObjects(placeOf(tree, record, undefined))))
-  ) {
-    return { ...record, owner }
+  if (record.inode === undefined) {
+    // A mapping that was cut off holds nothing.
+    if (record.mapped) return undefined
+    if (own || (await isEmptyOfObjects(placeOf(tree, record, undefined)))) return { ...record, owner }
   }
   throw new NamespaceError(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { BucketName: name })
 }
@@ -77,23 +100,30 @@ async function claim(tree: Tree, record: BucketRecord): Promise<void> {
   await writeBucketRecord(tree.service, record, tree.options)
 }
 
-/** `.s3` and the inodes; then the bucket is there. */
-async function finish(tree: Tree, record: BucketRecord, root: Root): Promise<Bucket> {
+/** `.s3` and the inodes; then the bucket is there. Without `.s3` on a root that is mounted read-only. */
+export async function finish(tree: Tree, record: BucketRecord, root: Root): Promise<Bucket> {
   const calls = root.files.as(undefined)
-  const inner = join(record.directory, transit.directory)
-  await calls.makeDirectory(inner, 0o700)
-  const complete: BucketRecord = {
-    ...record,
-    inode: (await requireStat(calls, record.directory)).inode.toString(),
-    transitInode: (await requireStat(calls, inner)).inode.toString(),
-  }
-  if (tree.options.flush) {
+  const inode = (await requireStat(calls, record.directory)).inode.toString()
+  const { transitInode: _before, ...rest } = record
+  const complete: BucketRecord = { ...rest, inode, ...(root.readOnly ? {} : await makeTransit(calls, record)) }
+  if (tree.options.flush && !root.readOnly) {
     await calls.flushDirectory(record.directory)
     if (record.directory !== '') await calls.flushDirectory('')
   }
   await writeBucketRecord(tree.service, complete, tree.options)
   if (tree.options.flush) await tree.service.flushDirectory(state.buckets)
   return bucketOf(complete, root)
+}
+
+/**
+ * With the lock file in it from the start: an empty `.s3` could be removed by whoever may write the bucket's directory, and one of their own
+ * could have its inode.
+ */
+async function makeTransit(calls: FileCalls, { directory }: BucketRecord): Promise<{ transitInode: string }> {
+  const inner = join(directory, transit.directory)
+  await calls.makeDirectory(inner, 0o700)
+  await calls.close(await calls.create(join(directory, transit.locks), 0o600, false))
+  return { transitInode: (await requireStat(calls, inner)).inode.toString() }
 }
 
 async function requireStat(calls: FileCalls, path: string): Promise<Stat> {
@@ -123,8 +153,9 @@ export function removeBucket(tree: Tree, name: string): Promise<void> {
 
 async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> {
   const { service } = tree
-  const { inode: _inode, transitInode: _transitInode, ...unfinished } = record
-  const trash = join(state.trash, `${record.id}-${tree.options.nonce()}`)
+  // The inode of `.s3` stays: it tells the next CreateBucket whose the directory is, should this one be cut off.
+  const { inode: _inode, ...unfinished } = record
+  const trash = join(state.trash, `${record.id}-${tree.options.nonce()}-${record.name}`)
   await writeBucketRecord(service, unfinished, tree.options)
   try {
     await service.rename(record.directory, trash)
@@ -133,10 +164,41 @@ async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> 
     if (isErrno(error, 'ENOENT')) return
     throw error
   }
+  if (tree.options.flush) {
+    // Before the record goes: a directory that came back without one would block the bucket's name for everybody.
+    for (const changed of [state.trash, parentOf(record.directory)]) await service.flushDirectory(changed)
+  }
   if (await clearEmptyTree(placeOf(tree, { ...record, directory: trash }, undefined))) return
   await service.rename(trash, record.directory)
   await finish(tree, record, tree.main)
   throw new NamespaceError('BucketNotEmpty', { BucketName: record.name })
+}
+
+/**
+ * What a removal that was cut off has left in the trash: finished, or taken back when an object had slipped in. Under the lock of the
+ * bucket's name, since the removal may be another worker's that is still at it. false: it stays for an administrator.
+ */
+export async function settleTrash(tree: Tree, trashName: string): Promise<boolean> {
+  const [id = '', , ...rest] = trashName.split('-')
+  const name = rest.join('-').replace(asideSuffix, '')
+  const settle = async (): Promise<boolean> => {
+    const directory = join(state.trash, trashName)
+    const none = { canonicalId: '', displayName: '' }
+    const removed: BucketRecord = { v: 1, name, id, owner: none, created: '', root: '', mapped: false, directory }
+    const record = await findBucketRecord(tree.service, name, () => undefined)
+    const unfinished = record?.id === id && record.inode === undefined ? record : undefined
+    if (await clearEmptyTree(placeOf(tree, removed, undefined))) {
+      if (unfinished !== undefined && (await tree.service.statPath(unfinished.directory)) === undefined) {
+        await removeTree(tree.service, state.bucket(name))
+      }
+      return true
+    }
+    if (unfinished === undefined || (await tree.service.statPath(unfinished.directory)) !== undefined) return false
+    await tree.service.rename(directory, unfinished.directory)
+    await finish(tree, unfinished, tree.main)
+    return true
+  }
+  return tree.bucketLocks.hold(name, 'exclusive', settle)
 }
 
 export async function listBuckets(tree: Tree): Promise<readonly Bucket[]> {
@@ -158,16 +220,37 @@ function knownRoot(tree: Tree, record: BucketRecord): Root {
 export async function mapBucket(tree: Tree, name: string, absolute: string, owner: Owner): Promise<Bucket> {
   if (!isBucketName(name)) throw new NamespaceError('InvalidBucketName', { BucketName: name })
   const { root, directory } = locate(tree, absolute)
-  return tree.bucketLocks.hold(name, 'exclusive', async () => {
+  const map = async (): Promise<Bucket> => {
     await requireFree(tree, name, owner)
     const stat = await root.files.as(undefined).statPath(directory)
     if (stat?.type !== 'directory') throw refused(`'${absolute}' is not a directory of this tree.`)
-    await requireNoOverlap(tree, root, directory, absolute)
+    await requireNoOverlap(tree, name, join(root.path, directory))
+    if (!(await isTransitTrustworthy(tree, root, directory))) {
+      throw refused(`'${absolute}' has a directory .s3 that Causeway did not make; move it away first.`)
+    }
     const where = { root: root === tree.main ? '' : root.path, directory, mapped: true }
     const record = newRecord(name, owner, where)
     await claim(tree, record)
     return finish(tree, record, root)
-  })
+  }
+  // One mapping at a time: of two at once, neither would see that it overlaps the other. No bucket has a name with a NUL.
+  return tree.bucketLocks.hold('\0mapping', 'exclusive', () => tree.bucketLocks.hold(name, 'exclusive', map))
+}
+
+/**
+ * Whether `.s3` is absent, or as the gateway itself makes it here. One that a user of the directory has put there beforehand, and can still
+ * write to, would be the place for all uploads to come.
+ */
+export async function isTransitTrustworthy(tree: Tree, root: Root, directory: string): Promise<boolean> {
+  const calls = root.files.as(undefined)
+  const there = await calls.statPath(join(directory, transit.directory))
+  if (there === undefined || root.readOnly) return true
+  // What this service account is called on this mount, only the mount knows.
+  const sample = join(directory, temporaryName(tree.options.now(), tree.options.nonce()))
+  await calls.makeDirectory(sample, 0o700)
+  const made = await calls.statPath(sample)
+  await calls.removeDirectory(sample)
+  return there.type === 'directory' && there.uid === made?.uid && (there.mode & 0o077) === 0
 }
 
 const refused = (message: string): NamespaceError => new NamespaceError('InvalidArgument', { message })
@@ -189,18 +272,18 @@ function locate(tree: Tree, absolute: string): { root: Root; directory: string }
   return { root, directory }
 }
 
-async function requireNoOverlap(tree: Tree, root: Root, directory: string, absolute: string): Promise<void> {
+/** By absolute paths: roots may lie in each other, and those of other gateways need not be configured here. */
+async function requireNoOverlap(tree: Tree, mapped: string, absolute: string): Promise<void> {
   for (const name of await listBucketNames(tree.service)) {
     const other = await findBucketRecord(tree.service, name, () => undefined)
-    if (other === undefined || rootOf(tree, other) !== root) continue
-    if (contains(other.directory, directory) || contains(directory, other.directory)) {
+    if (other === undefined || name === mapped) continue
+    const path = join(other.root === '' ? tree.main.path : other.root, other.directory)
+    if (contains(path, absolute) || contains(absolute, path))
       throw refused(`'${absolute}' overlaps the bucket ${name}.`)
-    }
   }
 }
 
-const contains = (outer: string, inner: string): boolean =>
-  outer === inner || outer === '' || inner.startsWith(`${outer}/`)
+const contains = (outer: string, inner: string): boolean => outer === inner || inner.startsWith(`${outer}/`)
 
 /** The files stay where they are; with `.s3` go pending uploads and side-cars. */
 export function unmapBucket(tree: Tree, name: string): Promise<void> {
@@ -209,5 +292,6 @@ export function unmapBucket(tree: Tree, name: string): Promise<void> {
     if (record === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
     if (!record.mapped) throw refused(`The bucket ${name} is not mapped; delete it over S3 when it is empty.`)
     await removeTree(tree.service, state.bucket(name))
+    if (tree.options.flush) await tree.service.flushDirectory(state.buckets)
   })
 }

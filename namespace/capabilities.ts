@@ -37,6 +37,9 @@ const nothing: Capabilities = {
   switchIdentity: false,
 }
 
+/** Of a mount that is read-only: what cannot be tried is taken for missing. Reading needs none of it. */
+export const readOnlyCapabilities: Capabilities = { ...nothing, openat2: true }
+
 /**
  * Tries a mount once, in a scratch directory of its own below `directory` ('' is the root), which is gone afterwards. Throws FileError
  * where that cannot be made (EACCES, EROFS, ENOSPC).

@@ -2,7 +2,7 @@ import { type Chosen, type CompleteOptions, choose } from './chosen-parts.ts'
 import { pruneDirectories } from './directories.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import type { Descriptor } from './files.ts'
+import type { Descriptor, FileCalls } from './files.ts'
 import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { nameOf, parentOf, recordAttribute } from './layout.ts'
@@ -12,6 +12,7 @@ import { packParts } from './record.ts'
 import { createTemporary, type Temporary } from './temporary.ts'
 import {
   type CompletedDocument,
+  findCompleted,
   findUploadFile,
   readParts,
   readUpload,
@@ -44,7 +45,11 @@ export async function completeUpload(
 ): Promise<Put> {
   const stat = await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
     const upload = { key, uploadId, document: await readUpload(place, key, uploadId) }
-    return (await answerOfBefore(place, upload)) ?? (await complete(place, upload, parts, options))
+    const answer = await answerOfBefore(place, upload)
+    if (answer === undefined) return complete(place, upload, parts, options)
+    // Left by a Complete that was cut off after the rename.
+    await forgetParts(place, upload, await uploadNames(place, uploadId))
+    return answer
   })
   return { stat }
 }
@@ -67,8 +72,26 @@ async function complete(
     if (!consumed) await writeIntent(place, upload, temporary, chosen)
     await forgetParts(place, upload, names)
     return stat
+  } catch (error) {
+    await takeBack(place, upload, temporary)
+    throw error
   } finally {
     await place.calls.close(temporary.descriptor)
+  }
+}
+
+/**
+ * Refused, or out of space: the upload is pending as before, and can be aborted. The intent goes before the temporary that it names: the
+ * other way round, a crash in between would look as if the object had been published. Not where it has been (EIO from the last flush).
+ */
+async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Temporary): Promise<void> {
+  try {
+    const stat = await place.service.statPath(path)
+    if (stat === undefined || stat.links > 1) return
+    await place.service.unlink(uploadPath(place, uploadId, 'completed.json'))
+    if (path === within(place, uploadTemporaries(key, uploadId).final)) await place.service.unlink(path)
+  } catch {
+    // The error that brought us here says more; the next Complete or Abort clears this.
   }
 }
 
@@ -91,12 +114,12 @@ function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Ch
 /** What was answered before, if this upload was published already. */
 async function answerOfBefore(place: Place, upload: Upload): Promise<ObjectStat | undefined> {
   const { key, uploadId } = upload
-  const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
-  if (completed === undefined) return undefined
+  const intent = await findUploadFile(place, 'completed', uploadId, 'completed.json')
+  if (intent === undefined) return undefined
   const current = await findObject(place, key)
   if (current?.record?.trusted === true && current.record.record.uploadId === uploadId) return current.stat
-  if ((await place.calls.statPath(within(place, completed.temporary))) !== undefined) return undefined
-  return overwrittenSince(place, upload, completed)
+  const completed = await findCompleted(place, uploadId)
+  return completed && overwrittenSince(place, upload, completed)
 }
 
 const overwrittenSince = (place: Place, { key, document }: Upload, completed: CompletedDocument): ObjectStat => ({
@@ -138,7 +161,7 @@ async function fillAssembly(
   const slots = await findUploadFile(place, 'slots', upload.uploadId, 'slots.json')
   if (slots === undefined || !liesInOrder(slots.sizeBytes, names, chosen)) return undefined
   const path = within(place, uploadTemporaries(upload.key, upload.uploadId).assembly)
-  const descriptor = await openIfThere(place, path)
+  const descriptor = await openIfThere(place.calls, path, 'write')
   if (descriptor === undefined) return undefined
   try {
     await moveIn(
@@ -171,11 +194,12 @@ function liesInOrder(slotBytes: number, names: readonly string[], { parts }: Cho
   )
 }
 
-async function openIfThere(place: Place, path: string): Promise<Descriptor | undefined> {
+/** Another user's assembly is not there to be written to: it is copied from. */
+async function openIfThere(calls: FileCalls, path: string, how: 'read' | 'write'): Promise<Descriptor | undefined> {
   try {
-    return await place.calls.open(path, 'write')
+    return await calls.open(path, how)
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    if (isErrno(error, 'ENOENT', 'ENOTDIR') || (how === 'write' && isErrno(error, 'EACCES'))) return undefined
     throw error
   }
 }
@@ -183,7 +207,7 @@ async function openIfThere(place: Place, path: string): Promise<Descriptor | und
 /** All parts into a new file, in a clone or a copy that the file system makes. */
 async function copyAll(place: Place, upload: Upload, chosen: Chosen): Promise<Temporary> {
   const { assembly, final } = uploadTemporaries(upload.key, upload.uploadId)
-  await place.calls.unlink(within(place, final)).catch(() => false)
+  await place.service.unlink(within(place, final)).catch(() => false)
   const temporary = await createTemporary(place, upload.key, final, nameOf(final))
   try {
     await moveIn(
@@ -210,7 +234,7 @@ async function copySlots(
   parts: Chosen['parts'],
 ): Promise<void> {
   const slots = await findUploadFile(place, 'slots', uploadId, 'slots.json')
-  const source = await openIfThere(place, assembly)
+  const source = await openIfThere(place.service, assembly, 'read')
   if (slots === undefined || source === undefined) throw lost(parts[0]?.partNumber)
   try {
     for (const part of parts) {
@@ -224,7 +248,8 @@ async function copySlots(
 
 async function moveIn(place: Place, upload: Upload, target: Descriptor, parts: Chosen['parts']): Promise<void> {
   for (const part of parts) {
-    const source = await openIfThere(place, uploadPath(place, upload.uploadId, part.data))
+    // What lies in `.s3` is the service's.
+    const source = await openIfThere(place.service, uploadPath(place, upload.uploadId, part.data), 'read')
     if (source === undefined) throw lost(part.partNumber)
     try {
       await copyWhole(place, source, 0, target, part)

@@ -20,16 +20,28 @@ export async function findDocument(tree: Tree, bucket: string, name: string): Pr
   await requireBucket(tree, bucket, name)
   const want = { attribute: recordAttribute, bodyBytesMax: documentBytesMax, keepOpen: false }
   const found = await tree.service.find(state.document(bucket, name), want)
-  return found?.body === undefined ? undefined : JSON.parse(found.body.toString('utf8'))
+  if (found === undefined) return undefined
+  try {
+    return JSON.parse((found.body ?? Buffer.alloc(0)).toString('utf8'))
+  } catch (error) {
+    // Never "there is none": a policy that cannot be read must not be no policy.
+    const message = `The document '${name}' of bucket ${bucket} is damaged; restore it from a backup of .causeway.`
+    throw new NamespaceError('InternalError', { message }, error)
+  }
 }
 
-export async function writeDocument(tree: Tree, bucket: string, name: string, value: unknown): Promise<void> {
-  await requireBucket(tree, bucket, name)
-  await writeWhole(tree.service, state.document(bucket, name), Buffer.from(JSON.stringify(value)), tree.options)
+/** Under the bucket's lock: a document of a bucket that is removed meanwhile must not become the next one's of that name. */
+export function writeDocument(tree: Tree, bucket: string, name: string, value: unknown): Promise<void> {
+  return tree.bucketLocks.hold(bucket, 'shared', async () => {
+    await requireBucket(tree, bucket, name)
+    await writeWhole(tree.service, state.document(bucket, name), Buffer.from(JSON.stringify(value)), tree.options)
+  })
 }
 
-export async function removeDocument(tree: Tree, bucket: string, name: string): Promise<void> {
-  await requireBucket(tree, bucket, name)
-  await tree.service.unlink(state.document(bucket, name))
-  if (tree.options.flush) await tree.service.flushDirectory(state.bucket(bucket))
+export function removeDocument(tree: Tree, bucket: string, name: string): Promise<void> {
+  return tree.bucketLocks.hold(bucket, 'shared', async () => {
+    await requireBucket(tree, bucket, name)
+    await tree.service.unlink(state.document(bucket, name))
+    if (tree.options.flush) await tree.service.flushDirectory(state.bucket(bucket))
+  })
 }

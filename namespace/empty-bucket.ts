@@ -45,17 +45,45 @@ async function isDirectoryObject(place: Place, path: string): Promise<boolean> {
   return directoryRecord(place, found?.attribute) !== undefined
 }
 
-/** Removes what isEmptyOfObjects tolerates. false: something slipped in, and is still there. */
+/**
+ * Removes what isEmptyOfObjects tolerates, in the trash. false: something slipped in, and is still there: a rename that had opened its
+ * directory before the bucket went into the trash lands in it all the same, and rmdir has the last word. `.s3` only steps aside until then:
+ * it has the record of that object, uploads that are wanted again, and the lock file that other workers hold.
+ */
 export async function clearEmptyTree(place: Place): Promise<boolean> {
   if (!(await isEmptyOfObjects(place))) return false
   const { service, directory } = place
+  const inner = join(directory, transit.directory)
+  const aside = `${directory}${asideSuffix}`
   try {
     await clear(service, directory)
-    await removeTree(service, join(directory, transit.directory))
-    await service.removeDirectory(directory)
+    await service.makeDirectory(aside, 0o700)
+    const moved = await renamed(service, inner, join(aside, transit.directory))
+    try {
+      await service.removeDirectory(directory)
+    } catch (error) {
+      if (moved) await service.rename(join(aside, transit.directory), inner)
+      await service.removeDirectory(aside)
+      throw error
+    }
+    await removeTree(service, aside)
     return true
   } catch (error) {
     if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false
+    throw error
+  }
+}
+
+/** Behind the name of a bucket's directory in the trash: where its `.s3` waits. No bucket's name ends so. */
+export const asideSuffix = '_s3'
+
+/** false: there is nothing to rename. */
+async function renamed(calls: FileCalls, source: string, target: string): Promise<boolean> {
+  try {
+    await calls.rename(source, target)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { Type as T } from 'typebox'
 import { Value } from 'typebox/value'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
-import { recordAttribute, state } from './layout.ts'
+import { parentOf, recordAttribute, state } from './layout.ts'
 import { writeWhole } from './record-store.ts'
 
 /**
@@ -28,7 +28,9 @@ export async function requireFormat(
   recordKey: Buffer,
   writing: { readonly flush: boolean; readonly nonce: () => string },
 ): Promise<void> {
-  for (const directory of [state.directory, state.buckets, state.trash]) await calls.makeDirectory(directory, 0o700)
+  const made = await calls.makeDirectory(state.directory, 0o700)
+  if (made && writing.flush) await calls.flushDirectory(parentOf(state.directory))
+  for (const directory of [state.buckets, state.trash]) await calls.makeDirectory(directory, 0o700)
   const keyFingerprint = fingerprintOf(recordKey)
   const want = { attribute: recordAttribute, bodyBytesMax: 64 * 1024, keepOpen: false }
   const found = await calls.find(state.format, want)

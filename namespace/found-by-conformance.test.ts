@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
 import { type DyingFiles, dyingFiles } from './testing/dying-files.ts'
-import { bodyOf, type Fixture, get, openFixture, plain, put } from './testing/fixture.ts'
+import { alice, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
 
 let dying: DyingFiles
 let fixture: Fixture
@@ -47,6 +47,19 @@ test('an object that is closed while a piece of it is read: the read ends first,
     await new Promise((resolve) => setTimeout(resolve, 30))
     expect(errors).toEqual([])
   }
+})
+
+test('DELETEs of all keys of a directory at once: each is done, though one of them takes the directory away', async () => {
+  const strict = await openFixture({ durability: 'strict' })
+  await strict.namespace.buckets.create('docs')
+  const workers = [strict.namespace, (await strict.another()).as(alice)]
+  for (let round = 0; round < 20; round++) {
+    const keys = Array.from({ length: 8 }, (_, index) => `d/${round}/${index}`)
+    await Promise.all(keys.map((key) => put(strict.namespace, 'docs', key, 'x')))
+    await Promise.all(keys.map((key, index) => workers[index % 2]?.objects.remove({ bucket: 'docs', key }, {})))
+    expect(await listAll(strict.namespace, 'docs')).toEqual([])
+  }
+  await strict.close()
 })
 
 test('a copy of an empty object keeps the checksum of its source', async () => {

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Files } from './files.ts'
 import { type KeyLocks, keyLocks, lockOffset } from './key-lock.ts'
@@ -75,6 +78,33 @@ test('a stream of plain writers in one worker does not starve a conditional one 
   for (let round = 0; round < 5; round += 1) await other.hold('key', 'exclusive', async () => undefined)
   stop = true
   await Promise.all(streams)
+})
+
+test.each(['shared', 'exclusive'] as const)(
+  'streams of %s writers in other processes do not starve a writer here',
+  async (mode) => {
+    const program = fileURLToPath(new URL('./testing/lock-stream.ts', import.meta.url))
+    const streams = [1, 2].map(() =>
+      spawn(process.execPath, [program, directory, mode], { stdio: ['ignore', 'pipe', 'inherit'] }),
+    )
+    try {
+      await Promise.all(streams.map((stream) => once(stream.stdout, 'data')))
+      const locks = worker(4000)
+      for (const wanted of ['exclusive', 'shared', 'exclusive'] as const)
+        await locks.hold('key', wanted, () => pause(5))
+    } finally {
+      for (const stream of streams) stream.kill('SIGKILL')
+    }
+  },
+  20_000,
+)
+
+test('who waits behind a holder of the same worker gets SlowDown in time too', async () => {
+  const locks = worker(100)
+  await locks.hold('key', 'exclusive', async () => {
+    await expect(locks.hold('key', 'shared', async () => 'in')).rejects.toMatchObject({ code: 'SlowDown' })
+  })
+  expect(await locks.hold('key', 'shared', async () => 'in')).toBe('in')
 })
 
 test('who does not get the lock in time gets SlowDown, and the next one gets the lock', async () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { NamespaceError } from './errors.ts'
 import type { Descriptor, FileCalls } from './files.ts'
 
@@ -11,7 +12,7 @@ import type { Descriptor, FileCalls } from './files.ts'
  *
  * Within a process a FIFO of readers and writers comes first, so that a process never competes with itself; the group at its head then
  * holds one open-file-description lock, on the byte of the lock file that the key hashes to. Refused, it tries again after 1 ms,
- * doubled up to 16 ms, ± 50 %: never a blocking call, which would hold a thread and cannot be cancelled.
+ * doubled up to 16 ms, ± 50 %, at the head of a line (see acquire): never a blocking call, which would hold a thread and cannot be cancelled.
  */
 export type LockMode = 'shared' | 'exclusive'
 
@@ -44,6 +45,14 @@ type Queue = {
 /** A group of shared holders takes no newcomers after this long, so that an exclusive waiter elsewhere gets its turn. */
 const groupMs = 20
 
+const idleMs = 1000
+
+/** Whoever comes back to a key within this long is taken for part of a stream. */
+const againMs = 100
+
+const tooLate = (): NamespaceError =>
+  new NamespaceError('SlowDown', { message: 'The key is being written by somebody else.' })
+
 /** 63 bits: lock offsets are signed. Two keys of one hash only wait for each other. */
 export function lockOffset(name: string): bigint {
   return createHash('sha1').update(name).digest().readBigUInt64BE(0) >> 1n
@@ -52,6 +61,9 @@ export function lockOffset(name: string): bigint {
 export function keyLocks(options: Options): KeyLocks {
   const queues = new Map<bigint, Queue>()
   let descriptor: Promise<Descriptor> | undefined
+  let idle: NodeJS.Timeout | undefined
+  /** When this worker last let go of a key. */
+  const held = new LRUCache<bigint, number>({ max: 1000 })
 
   const lockFile = (): Promise<Descriptor> => {
     descriptor ??= options.open().catch((error: unknown) => {
@@ -61,6 +73,21 @@ export function keyLocks(options: Options): KeyLocks {
     return descriptor
   }
 
+  /** A worker meets thousands of buckets in its life; the lock files of those that nobody writes to, or that are gone, are not kept open. */
+  const closeWhenIdle = (): void => {
+    clearTimeout(idle)
+    idle = setTimeout(() => {
+      if (queues.size === 0) void close().catch(() => undefined)
+    }, idleMs).unref()
+  }
+
+  const close = async (): Promise<void> => {
+    clearTimeout(idle)
+    const closing = descriptor
+    descriptor = undefined
+    if (closing !== undefined) await options.calls.close(await closing)
+  }
+
   const enter = (queue: Queue, mode: LockMode): Promise<void> => {
     const { active } = queue
     if (active !== undefined && joins(queue, active, mode)) {
@@ -68,7 +95,24 @@ export function keyLocks(options: Options): KeyLocks {
       return Promise.resolve()
     }
     return new Promise((resolve, reject) => {
-      queue.waiting.push({ mode, deadline: Date.now() + options.timeoutMs, enter: resolve, fail: reject })
+      const waiter: Waiter = {
+        mode,
+        deadline: Date.now() + options.timeoutMs,
+        enter: () => settle(resolve),
+        fail: (error) => settle(() => reject(error)),
+      }
+      // Behind a holder of this process too. The one for whom the file's lock is being asked has its deadline there.
+      const timer = setTimeout(() => {
+        const at = queue.waiting.indexOf(waiter)
+        if (at === -1 || (at === 0 && queue.active?.count === 0)) return
+        queue.waiting.splice(at, 1)
+        waiter.fail(tooLate())
+      }, options.timeoutMs)
+      const settle = (then: () => void): void => {
+        clearTimeout(timer)
+        then()
+      }
+      queue.waiting.push(waiter)
       if (active === undefined) void advance(queue)
     })
   }
@@ -79,12 +123,15 @@ export function keyLocks(options: Options): KeyLocks {
     if (first === undefined) {
       queue.active = undefined
       queues.delete(queue.offset)
+      if (queues.size === 0) closeWhenIdle()
       return
     }
     const active = { mode: first.mode, since: Date.now(), count: 0 }
     queue.active = active
     try {
-      await acquire(options.calls, await lockFile(), queue.offset, first.mode, first.deadline)
+      const { offset } = queue
+      const isAgain = Date.now() - (held.get(offset) ?? 0) < againMs
+      await acquire(options.calls, await lockFile(), { offset, mode: first.mode, deadline: first.deadline }, isAgain)
     } catch (error) {
       const now = Date.now()
       first.fail(error)
@@ -104,6 +151,7 @@ export function keyLocks(options: Options): KeyLocks {
     queue.active.count -= 1
     if (queue.active.count > 0) return
     queue.active = { mode: 'exclusive', since: 0, count: 0 }
+    held.set(queue.offset, Date.now())
     // An unlock that fails leaves the byte to this process, whose next holder simply takes it again; what `work` did stands.
     await options.calls.lock(await lockFile(), queue.offset, 'none').catch(() => undefined)
     void advance(queue)
@@ -121,9 +169,7 @@ export function keyLocks(options: Options): KeyLocks {
         await leave(queue)
       }
     },
-    async close() {
-      if (descriptor !== undefined) await options.calls.close(await descriptor)
-    },
+    close,
   }
 }
 
@@ -141,16 +187,33 @@ function takeGroup(queue: Queue, mode: LockMode): Waiter[] {
   return queue.waiting.splice(0, end === -1 ? queue.waiting.length : end)
 }
 
-async function acquire(
-  calls: FileCalls,
-  descriptor: Descriptor,
-  offset: bigint,
-  mode: LockMode,
-  deadline: number,
-): Promise<void> {
+/**
+ * Whoever is refused, or has held this very key a moment ago, stands in line: at a second byte, exclusively, until the key's own is had.
+ *
+ * Why: a worker whose clients write one key without a pause lets go of the byte and has it again within microseconds; shared holders of two
+ * such workers overlap for ever. A conditional writer elsewhere, who looks every few milliseconds, got SlowDown after ten seconds. Now it
+ * waits at the head of the line, where the others have to pass. A key that nobody fights for costs one lock as before.
+ */
+async function acquire(calls: FileCalls, descriptor: Descriptor, wanted: Wanted, isAgain: boolean): Promise<void> {
+  const { offset, mode, deadline } = wanted
+  if (!isAgain && (await calls.lock(descriptor, offset, mode))) return
+  const line = lineOffset(offset)
+  await poll(calls, descriptor, { offset: line, mode: 'exclusive', deadline })
+  try {
+    await poll(calls, descriptor, wanted)
+  } finally {
+    await calls.lock(descriptor, line, 'none').catch(() => undefined)
+  }
+}
+
+type Wanted = { readonly offset: bigint; readonly mode: LockMode; readonly deadline: number }
+
+/** No key is likely to hash to it: it would only wait sometimes. */
+const lineOffset = (offset: bigint): bigint => offset ^ 1n
+
+async function poll(calls: FileCalls, descriptor: Descriptor, { offset, mode, deadline }: Wanted): Promise<void> {
   for (let waitMs = 1; !(await calls.lock(descriptor, offset, mode)); waitMs = Math.min(16, waitMs * 2)) {
-    if (Date.now() > deadline)
-      throw new NamespaceError('SlowDown', { message: 'The key is being written by somebody else.' })
+    if (Date.now() > deadline) throw tooLate()
     const jitteredMs = waitMs * (0.5 + Math.random())
     await new Promise((resolve) => setTimeout(resolve, jitteredMs))
   }

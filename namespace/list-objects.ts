@@ -2,8 +2,7 @@ import { isErrno } from './file-errors.ts'
 import { directoryRecord, findObject } from './find-object.ts'
 import { recordAttribute, transit } from './layout.ts'
 import { directoryStat, objectStat } from './object-stat.ts'
-import { type Place, within } from './place.ts'
-import { requireBucket } from './temporary.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import type { ListEntry, ListPage, ListQuery, ObjectStat } from './verbs.ts'
 import { type WalkEntry, walk } from './walk.ts'
 
@@ -72,13 +71,25 @@ async function describe(place: Place, batch: readonly WalkEntry[]): Promise<List
   const described = await Promise.all(
     batch.map(async (entry): Promise<ListEntry | undefined> => {
       if (entry.kind === 'prefix') return { prefix: entry.prefix }
-      const object = entry.kind === 'file' ? stats.get(entry) : await statDirectory(place, entry.key, entry.directory)
-      // A key that moved between plain and alias since the walk is looked up once more: it was there all the time (P-120).
-      const found = object ?? (await findObject(place, entry.key))?.stat
-      return found && { object: found }
+      const object = await tolerant(async () => {
+        const stat = entry.kind === 'file' ? stats.get(entry) : await statDirectory(place, entry.key, entry.directory)
+        // A key that moved between plain and alias since the walk is looked up once more: it was there all the time (P-120).
+        return stat ?? (await findObject(place, entry.key))?.stat
+      })
+      return object && { object }
     }),
   )
   return described.filter((entry) => entry !== undefined)
+}
+
+/** One object that may not be read is left out; it never fails a listing. */
+async function tolerant(look: () => Promise<ObjectStat | undefined>): Promise<ObjectStat | undefined> {
+  try {
+    return await look()
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EPERM', 'ESTALE')) return undefined
+    throw error
+  }
 }
 
 async function statDirectory(place: Place, key: string, path: string): Promise<ObjectStat | undefined> {

@@ -486,6 +486,7 @@ describe('upkeep', () => {
     await utimes(inBucket('.s3-old-1'), longAgo, longAgo)
     await mkdir(inBucket('.s3/records'), { recursive: true })
     await writeFile(inBucket('.s3/records/1-2-3'), '{}')
+    await utimes(inBucket('.s3/records/1-2-3'), longAgo, longAgo)
     await writeFile(inBucket('hurt'), 'x')
     execFileSync('python3', ['-c', 'import os,sys; os.setxattr(sys.argv[1],"user.causeway",b"{")', inBucket('hurt')])
     const kinds = async (repair: boolean): Promise<string[]> => {

@@ -1,13 +1,13 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
-import { probeCapabilities } from './capabilities.ts'
+import { probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
 import { completeUpload } from './complete-upload.ts'
 import { copyObject } from './copy-object.ts'
 import { findDocument, removeDocument, writeDocument } from './documents.ts'
 import { NamespaceError } from './errors.ts'
-import { namespaceErrorOf } from './file-errors.ts'
+import { isErrno, namespaceErrorOf } from './file-errors.ts'
 import type { Files } from './files.ts'
 import { requireFormat } from './format.ts'
 import { state } from './layout.ts'
@@ -20,7 +20,7 @@ import { copyPart, putPart } from './put-part.ts'
 import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
-import { bucketOf, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
+import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace } from './verbs.ts'
 
@@ -53,8 +53,11 @@ export type NamespaceOptions = {
 }
 
 export type OpenNamespace = {
-  /** undefined: anonymous. */
-  as(caller: Caller | undefined): Namespace
+  /**
+   * undefined: anonymous. `forOneRequest`: a bucket's record is read once and holds as long as what is returned, so that what was
+   * authorized is what is used, and a request costs one reading of it.
+   */
+  as(caller: Caller | undefined, options?: { readonly forOneRequest: boolean }): Namespace
   sweep(): Promise<Swept>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
   /** Jobs of all mounts' pools. */
@@ -80,7 +83,8 @@ export async function openNamespace(options: NamespaceOptions): Promise<OpenName
     nonce,
   })
   return {
-    as: (caller) => namespaceOf(tree, caller),
+    as: (caller, { forOneRequest } = { forOneRequest: false }) =>
+      namespaceOf(tree, caller, forOneRequest ? remembering(tree) : (name) => findRecord(tree, name)),
     sweep: () => sweep(tree),
     check: (what) => checkTree(tree, what),
     load: () => loadOf(roots),
@@ -89,8 +93,18 @@ export async function openNamespace(options: NamespaceOptions): Promise<OpenName
 }
 
 async function openRoot(path: string, files: Files, scratch: string): Promise<Root> {
-  const capabilities = await probeCapabilities(files, scratch)
-  return { path: path.replace(/\/+$/, ''), files, capabilities, scans: createScanCache() }
+  const probed = await probeCapabilities(files, scratch).catch((error: unknown) => {
+    // The namespace root has to be written to, other roots need not.
+    if (scratch === '' && isErrno(error, 'EROFS')) return undefined
+    throw error
+  })
+  return {
+    path: path.replace(/\/+$/, ''),
+    files,
+    capabilities: probed ?? readOnlyCapabilities,
+    scans: createScanCache(),
+    readOnly: probed === undefined,
+  }
 }
 
 function loadOf(roots: readonly Root[]): { queued: number; running: number; oldestMs: number } {
@@ -102,9 +116,19 @@ function loadOf(roots: readonly Root[]): { queued: number; running: number; olde
   }
 }
 
+/** Records found are kept; one that is not there may come. */
+function remembering(tree: Tree): FindRecord {
+  const found = new Map<string, Awaited<ReturnType<FindRecord>>>()
+  return async (name) => {
+    const record = found.get(name) ?? (await findRecord(tree, name))
+    if (record !== undefined) found.set(name, record)
+    return record
+  }
+}
+
 /** The verbs, bound to a caller. Every FileError that passes here becomes a code. */
-function namespaceOf(tree: Tree, caller: Caller | undefined): Namespace {
-  const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller)
+function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): Namespace {
+  const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller, find)
   const side = async ({
     bucket,
     key,
@@ -118,8 +142,8 @@ function namespaceOf(tree: Tree, caller: Caller | undefined): Namespace {
   return {
     buckets: {
       create: (name) => coded(createBucket(tree, name, caller)),
-      read: (name) => coded(readBucket(tree, name)),
-      find: (name) => coded(findBucket(tree, name)),
+      read: (name) => coded(readBucket(tree, name, find)),
+      find: (name) => coded(findBucket(tree, name, find)),
       remove: (name) => coded(removeBucket(tree, name)),
       list: () => coded(listBuckets(tree)),
       map: (name, directory, owner) => coded(mapBucket(tree, name, directory, owner)),
@@ -134,7 +158,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined): Namespace {
         coded(at(bucket).then((place) => removeObject(place, key, precondition))),
       copy: (source, target, options) =>
         coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
-      list: (query) => coded(listAt(tree, caller, query)),
+      list: (query) => coded(at(query.bucket).then((place) => listObjects(place, query))),
     },
     uploads: {
       begin: ({ bucket, key }, description, checksum) =>
@@ -171,21 +195,13 @@ async function coded<Result>(work: Promise<Result>): Promise<Result> {
   }
 }
 
-async function findBucket(tree: Tree, name: string): Promise<Bucket | undefined> {
-  const record = await findRecord(tree, name)
+async function findBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket | undefined> {
+  const record = await find(name)
   return record && bucketOf(record, rootOf(tree, record))
 }
 
-async function readBucket(tree: Tree, name: string): Promise<Bucket> {
-  const bucket = await findBucket(tree, name)
+async function readBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket> {
+  const bucket = await findBucket(tree, name, find)
   if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
   return bucket
-}
-
-async function listAt(
-  tree: Tree,
-  caller: Caller | undefined,
-  query: Parameters<Namespace['objects']['list']>[0],
-): ReturnType<Namespace['objects']['list']> {
-  return listObjects(await openPlace(tree, query.bucket, caller), query)
 }

@@ -3,8 +3,7 @@ import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
-import type { Place } from './place.ts'
-import { requireBucket } from './temporary.ts'
+import { type Place, requireBucket } from './place.ts'
 import type { ObjectStat, OpenObject } from './verbs.ts'
 
 /** Content up to this comes back inside the look-up and goes out in the same write as the headers. */

@@ -1,4 +1,5 @@
 import type { Capabilities } from './capabilities.ts'
+import { NamespaceError } from './errors.ts'
 import type { FileCalls, Files } from './files.ts'
 import type { KeyLocks } from './key-lock.ts'
 import { join } from './layout.ts'
@@ -34,6 +35,8 @@ export type Root = {
   readonly files: Files
   readonly capabilities: Capabilities
   readonly scans: ScanCache
+  /** Mounted read-only: its buckets have no `.s3`, and writes are refused with ReadOnlyTree. */
+  readonly readOnly: boolean
 }
 
 /** A bucket as one caller reaches it. Built for each call; everything a verb needs and nothing else. */
@@ -55,3 +58,10 @@ export type Place = {
 
 /** A path of the bucket → a path of its root's Files. */
 export const within = (place: Place, path: string): string => join(place.directory, path)
+
+/** A bucket deleted while a request was on its way is NoSuchBucket, not a missing directory. */
+export async function requireBucket(place: Pick<Place, 'bucket' | 'directory' | 'service'>): Promise<void> {
+  if ((await place.service.statPath(place.directory))?.type !== 'directory') {
+    throw new NamespaceError('NoSuchBucket', { BucketName: place.bucket.name })
+  }
+}

@@ -1,4 +1,14 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,11 +17,11 @@ import { filesContract } from './testing/contract.ts'
 import type { OpenedFiles } from './testing/contract-tree.ts'
 
 /** A new empty tree below `place`, which is removed again. */
-function openBelow(place: string, threads: number): () => Promise<OpenedFiles> {
+function openBelow(place: string, threads: number, atOnce = true): () => Promise<OpenedFiles> {
   return async () => {
     mkdirSync(place, { recursive: true })
     const directory = mkdtempSync(join(place, 'causeway-contract-'))
-    const files = openPosixFiles(directory, { threads })
+    const files = openPosixFiles(directory, { threads, atOnce })
     return {
       files,
       directory,
@@ -24,6 +34,8 @@ function openBelow(place: string, threads: number): () => Promise<OpenedFiles> {
 }
 
 filesContract('posix files in a temporary directory', openBelow(tmpdir(), 4))
+filesContract('posix files that leave every call to a thread', openBelow(tmpdir(), 4, false))
+if (existsSync('/dev/shm')) filesContract('posix files in memory', openBelow('/dev/shm', 4))
 
 // The same on a real mount: NAMESPACE_ROOT=/mnt/global npx vitest run namespace/posix-files.test.ts
 const mounted = process.env.NAMESPACE_ROOT

@@ -24,10 +24,14 @@ const statSliceNames = 32
 
 /**
  * Opens the tree at `rootPath`. `threads`: as many as cores for a local file system, 32 to 64 for a remote one (calls per second are
- * threads / latency). They are started when needed and keep nothing alive. Throws FileError (ENOENT, ENOTDIR, EACCES).
+ * threads / latency). They are started when needed and keep nothing alive. `atOnce`: false has every call run on them, also what a
+ * local file system can answer from memory. Throws FileError (ENOENT, ENOTDIR, EACCES).
  */
-export function openPosixFiles(rootPath: string, options: { readonly threads: number }): Files {
-  const mount = native.openMount(rootPath, options.threads, lockThreads)
+export function openPosixFiles(
+  rootPath: string,
+  options: { readonly threads: number; readonly atOnce?: boolean },
+): Files {
+  const mount = native.openMount(rootPath, options.threads, lockThreads, options.atOnce ?? true)
   const names = openNames()
   const service = callsOf(mount, undefined, names)
   const known = new WeakMap<PosixIdentity, FileCalls>()
@@ -63,7 +67,10 @@ const lockModes = { none: 0, shared: 1, exclusive: 2 } as const
 function callsOf(mount: Mount, who: NativeIdentity, names: OpenNames): FileCalls {
   return {
     async find(path, want) {
-      const found = await native.find(mount, who, wellFormed(path), want.attribute, want.bodyBytesMax, want.keepOpen)
+      const { attribute, bodyBytesMax, keepOpen } = want
+      const found =
+        native.findNow(mount, who, wellFormed(path), attribute, bodyBytesMax, keepOpen) ??
+        (await native.find(mount, who, path, attribute, bodyBytesMax, keepOpen))
       if (found === undefined) return undefined
       const answer = foundIn(found)
       if (answer.descriptor !== undefined) names.add(answer.descriptor, path)
@@ -72,7 +79,10 @@ function callsOf(mount: Mount, who: NativeIdentity, names: OpenNames): FileCalls
     open: async (path, how) => names.add(await native.open(mount, who, wellFormed(path), hows[how]), path),
     create: async (path, mode, exclusive) =>
       names.add(await native.create(mount, who, wellFormed(path), mode, exclusive), path),
-    close: async (descriptor) => native.close(mount, who, descriptor, names.take(descriptor)),
+    async close(descriptor) {
+      const path = names.take(descriptor)
+      if (!native.closeNow(mount, who, descriptor)) await native.close(mount, who, descriptor, path)
+    },
     stat: async (descriptor) => statAt(await native.stat(mount, who, descriptor, names.of(descriptor)), 0),
     async statPath(path) {
       const row = await native.statPath(mount, who, wellFormed(path))
@@ -125,8 +135,13 @@ function callsOf(mount: Mount, who: NativeIdentity, names: OpenNames): FileCalls
         slices.push(statSlice(mount, who, wellFormed(directory), entries.slice(from, from + statSliceNames), attribute))
       return (await Promise.all(slices)).flat()
     },
-    lock: async (descriptor, offset, mode) =>
-      native.lock(mount, who, descriptor, names.of(descriptor), offset, lockModes[mode]),
+    async lock(descriptor, offset, mode) {
+      const [path, how] = [names.of(descriptor), lockModes[mode]]
+      return (
+        native.lockNow(mount, who, descriptor, path, offset, how) ??
+        native.lock(mount, who, descriptor, path, offset, how)
+      )
+    },
     clone: async (source, target) => native.clone(mount, who, source, names.of(source), target),
     copyRange: async (source, sourceOffset, target, targetOffset, length) =>
       native.copyRange(

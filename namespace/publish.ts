@@ -8,10 +8,10 @@ import type { LockMode } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
-import { type Place, within } from './place.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
-import { requireBucket, type Temporary } from './temporary.ts'
+import type { Temporary } from './temporary.ts'
 import type { ObjectStat, Precondition } from './verbs.ts'
 
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
@@ -64,7 +64,8 @@ export async function publishLocked(
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const current = await judged(place, publication)
     const replace = publication.precondition === undefined || current !== undefined
-    if (directory !== undefined && current?.kind !== 'plain') {
+    // Bytes of before, plain or aside, win every look-up over a record on the directory: what replaces them is a file as well.
+    if (directory !== undefined && (current === undefined || current.kind === 'directory')) {
       const stat = await publishDirectory(place, publication)
       if (stat !== undefined) return { stat, consumed: false }
     }
@@ -84,7 +85,9 @@ export async function publishLocked(
     }
     if (mode === 'shared') return undefined
     if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, publication.key, parentOf(alias))
-    return { stat: await makeVisible(place, publication, prepared, alias, true), consumed: true }
+    const stat = await makeVisible(place, publication, prepared, alias, true)
+    if (directory !== undefined) await removeDirectoryObject(place, publication.key)
+    return { stat, consumed: true }
   }
   throw writtenBySomebodyElse()
 }
@@ -117,7 +120,7 @@ async function prepareRecord(place: Place, { temporary, content }: Publication):
     v: 1,
     kind: 'object',
     sizeBytes: stat.sizeBytes,
-    mtimeNs: publicationTimeNs(place.options.now()).toString(),
+    mtimeNs: publicationTimeNs(place.options.now(), place.root.capabilities.timeGranularityNs).toString(),
     owner: ownerOf(place),
     ...content,
   }
@@ -131,10 +134,12 @@ export const ownerOf = (place: Place): StoredRecord['owner'] =>
 
 /**
  * Now, with random nanoseconds below the millisecond: a rewrite over NFS within the same clock tick then has another mtime
- * (without this 170 of 200 same-size rewrites went unnoticed, with it 0 of 200).
+ * (without this 170 of 200 same-size rewrites went unnoticed, with it 0 of 200). Cut to what the mount keeps, or the record would never fit.
  */
-const publicationTimeNs = (nowMs: number): bigint =>
-  BigInt(nowMs) * 1_000_000n + BigInt(Math.floor(Math.random() * 1_000_000))
+function publicationTimeNs(nowMs: number, granularityNs: number): bigint {
+  const timeNs = BigInt(nowMs) * 1_000_000n + BigInt(Math.floor(Math.random() * 1_000_000))
+  return timeNs - (timeNs % BigInt(Math.max(1, granularityNs)))
+}
 
 async function makeVisible(
   place: Place,

@@ -1,6 +1,6 @@
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Found, Stat } from './files.ts'
-import { join, recordAttribute, sidecarName, transit } from './layout.ts'
+import { join, parentOf, recordAttribute, sidecarName, transit } from './layout.ts'
 import { decodeRecord, encodeRecord, type ReadRecord, type StoredRecord } from './record.ts'
 
 /**
@@ -51,7 +51,8 @@ export function recordStore(options: Options): RecordStore {
 
   const writeSidecar = async (record: StoredRecord, stat: Stat): Promise<void> => {
     const name = sidecarName({ ...stat, mtimeNs: BigInt(record.mtimeNs) })
-    await calls.makeDirectory(records, 0o700)
+    const made = await calls.makeDirectory(records, 0o700)
+    if (made && options.flush) await calls.flushDirectory(parentOf(records))
     await writeWhole(calls, join(records, name), encode(record), options)
   }
 

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { Checksum, ContentHeaders, Description, Owner } from './verbs.ts'
 
 /**
@@ -43,7 +43,16 @@ const macPattern = /,"mac":"([A-Za-z0-9_-]{43})"\}$/
 const macMemberLength = 53
 
 const macOf = (key: Buffer, bucketId: string, text: string): Buffer =>
-  createHmac('sha256', key).update(bucketId).update('\n').update(text).digest()
+  createHmac('sha256', keyObjectOf(key)).update(`${bucketId}\n${text}`).digest()
+
+/** Node makes a KeyObject of raw bytes with every HMAC, at six times the cost of the HMAC itself (19 µs against 3 µs). */
+const keyObjects = new WeakMap<Buffer, KeyObject>()
+
+function keyObjectOf(key: Buffer): KeyObject {
+  const known = keyObjects.get(key) ?? createSecretKey(key)
+  keyObjects.set(key, known)
+  return known
+}
 
 export function encodeRecord(record: StoredRecord, bucketId: string, key: Buffer): Buffer {
   const text = JSON.stringify(record).slice(0, -1)
@@ -59,8 +68,29 @@ export function decodeRecord(bytes: Buffer, bucketId: string, key: Buffer): Read
   const trusted =
     mac !== undefined &&
     timingSafeEqual(Buffer.from(mac, 'base64url'), macOf(key, bucketId, text.slice(0, -macMemberLength)))
-  return { record, trusted }
+  return { record: trusted ? record : { ...record, headers: tellable(record.headers) }, trusted }
 }
+
+/** ContentHeaders' names. */
+const contentHeaders: ReadonlySet<string> = new Set<keyof ContentHeaders>([
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+  'x-amz-website-redirect-location',
+  'x-amz-storage-class',
+])
+
+/** What may stand in a header's value: a line break would be another header, or an object that nobody can get any more. */
+const sendable = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Whoever may write a file may write its attribute: no cookies of theirs. */
+const tellable = (headers: ContentHeaders): ContentHeaders =>
+  Object.fromEntries(
+    Object.entries(headers).filter(([name, value]) => contentHeaders.has(name) && sendable.test(value)),
+  )
 
 /** Does this attribute of a directory say that the gateway made it? */
 export function isMade(attribute: Buffer | undefined): boolean {

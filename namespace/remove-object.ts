@@ -1,10 +1,10 @@
 import { pruneDirectories } from './directories.ts'
 import { removeDirectoryObject } from './directory-object.ts'
+import { isErrno } from './file-errors.ts'
 import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf } from './layout.ts'
-import { type Place, within } from './place.ts'
-import { requireBucket } from './temporary.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import type { Precondition } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html; false: there was nothing. */
@@ -42,6 +42,20 @@ async function removeFile(place: Place, path: string): Promise<boolean> {
   const full = within(place, path)
   if ((await place.calls.statPath(full))?.type !== 'file') return false
   const removed = await place.calls.unlink(full)
-  if (removed && place.options.flush) await place.calls.flushDirectory(parentOf(full))
+  if (removed && place.options.flush) await flushRemoval(place, parentOf(full))
   return removed
+}
+
+/**
+ * Of two DELETEs in a directory the other one may have pruned it by now: the removal of the directory, which its parent keeps, is then that
+ * of the file.
+ */
+async function flushRemoval(place: Place, directory: string): Promise<void> {
+  for (let path = directory; ; path = parentOf(path)) {
+    try {
+      return await place.calls.flushDirectory(path)
+    } catch (error) {
+      if (path === '' || !isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+    }
+  }
 }

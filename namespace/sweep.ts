@@ -1,17 +1,19 @@
 import { listBucketNames, removeTree } from './bucket-store.ts'
-import { clearEmptyTree } from './empty-bucket.ts'
+import { settleTrash } from './buckets.ts'
+import { asideSuffix } from './empty-bucket.ts'
 import { isErrno } from './file-errors.ts'
+import type { Stat } from './files.ts'
 import { join, state, transit, uploadIdOfAssembly } from './layout.ts'
 import type { Place } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
-import { findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
+import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
 
 /** What a sweep took away. */
 export type Swept = { readonly temporaries: number; readonly uploads: number }
 
 /** A temporary that nobody has written to for so long belongs to a process that is gone. */
-const temporaryAgeMs = 24 * 3_600_000
+export const temporaryAgeMs = 24 * 3_600_000
 /** How long a repeated CompleteMultipartUpload finds its answer. */
 const completedAgeMs = 7 * 24 * 3_600_000
 
@@ -43,27 +45,50 @@ async function sweepTrash(tree: Tree): Promise<void> {
   const scan = await tree.service.scan(state.trash)
   for (let index = 0; index < scan.count; index += 1) {
     const name = scan.name(index).toString('utf8')
-    const removed = { v: 1, name, id: name.split('-')[0] ?? '', created: '', root: '', mapped: false } as const
-    const owner = { canonicalId: '', displayName: '' }
-    const place = placeOf(tree, { ...removed, owner, directory: join(state.trash, name) }, undefined)
-    if (!(await clearEmptyTree(place))) tree.options.problems({ kind: 'objects-in-trash', path: place.directory })
+    // The `.s3` of what lies beside it.
+    if (name.endsWith(asideSuffix) && (await tree.service.statPath(join(state.trash, baseOf(name)))) !== undefined)
+      continue
+    try {
+      if (await settleTrash(tree, name)) continue
+      tree.options.problems({ kind: 'objects-in-trash', path: join(state.trash, name) })
+    } catch (error) {
+      tree.options.problems({ kind: 'sweep-failed', path: join(state.trash, name), message: String(error) })
+    }
   }
 }
+
+const baseOf = (name: string): string => name.slice(0, -asideSuffix.length)
 
 async function sweepUploads(place: Place): Promise<number> {
   let count = 0
   for (const uploadId of await uploadIds(place)) {
     if (!isUploadId(uploadId)) continue
-    const stat = await place.service.statPath(uploadPath(place, uploadId, 'completed.json'))
-    if (stat === undefined || !isOld(place, stat.mtimeNs, completedAgeMs)) continue
-    const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
-    await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
+    if (!(await isOver(place, uploadId))) continue
+    const removed = await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
+      if (!(await isOver(place, uploadId))) return false
+      const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
       if (upload === undefined) await removeTree(place.service, uploadPath(place, uploadId))
       else await removeUpload(place, upload.key, uploadId)
+      return true
     })
-    count += 1
+    if (removed) count += 1
   }
   return count
+}
+
+/**
+ * Completed and past the time for which its answer is kept; or aborted (or begun) by a process that died over it, which leaves a directory
+ * without upload.json. A Complete that was cut off before it had published is neither: those parts are still wanted.
+ */
+async function isOver(place: Place, uploadId: string): Promise<boolean> {
+  const stat = (name: string): Promise<Stat | undefined> => place.service.statPath(uploadPath(place, uploadId, name))
+  const completed = await stat('completed.json')
+  if (completed !== undefined && (await findCompleted(place, uploadId)) !== undefined) {
+    return isOld(place, completed.mtimeNs, completedAgeMs)
+  }
+  const directory = await stat('')
+  if (directory === undefined || (await stat('upload.json')) !== undefined) return false
+  return isOld(place, directory.mtimeNs, temporaryAgeMs)
 }
 
 async function sweepTemporaries(place: Place, path: string): Promise<number> {
@@ -94,5 +119,5 @@ export async function isAbandoned(place: Place, name: string, path: string): Pro
   return (await place.service.statPath(uploadPath(place, uploadId, 'upload.json'))) === undefined
 }
 
-const isOld = (place: Place, mtimeNs: bigint, ageMs: number): boolean =>
+export const isOld = (place: Place, mtimeNs: bigint, ageMs: number): boolean =>
   place.options.now() - Number(mtimeNs / 1_000_000n) > ageMs

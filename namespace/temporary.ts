@@ -3,7 +3,7 @@ import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor } from './files.ts'
 import { join, parentOf, temporaryName } from './layout.ts'
-import { type Place, within } from './place.ts'
+import { type Place, requireBucket, within } from './place.ts'
 
 /** An open file that nobody sees yet, in its target's own directory. */
 export type Temporary = { readonly descriptor: Descriptor; readonly path: string }
@@ -30,13 +30,6 @@ export async function createTemporary(place: Place, key: string, target: string,
   throw new NamespaceError('SlowDown', { message: 'The directory of the key is being removed again and again.' })
 }
 
-/** A bucket deleted while a request was on its way is NoSuchBucket, not a missing directory. */
-export async function requireBucket(place: Place): Promise<void> {
-  if ((await place.service.statPath(place.directory))?.type !== 'directory') {
-    throw new NamespaceError('NoSuchBucket', { BucketName: place.bucket.name })
-  }
-}
-
 /** Runs `work` on a temporary beside `target`; it is closed in every case, and taken away unless `work` published it. */
 export async function withTemporary<Result extends { readonly consumed: boolean }>(
   place: Place,
@@ -51,8 +44,8 @@ export async function withTemporary<Result extends { readonly consumed: boolean 
     consumed = result.consumed
     return result
   } finally {
-    await place.calls.close(temporary.descriptor)
     // Left behind when even this fails: sweep finds it.
     if (!consumed) await place.calls.unlink(temporary.path).catch(() => false)
+    await place.calls.close(temporary.descriptor)
   }
 }

@@ -1,11 +1,15 @@
+import { LRUCache } from 'lru-cache'
 import { isBucketName } from './bucket-name.ts'
 import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
 import { NamespaceError } from './errors.ts'
-import type { FileCalls } from './files.ts'
+import { isErrno } from './file-errors.ts'
+import type { Descriptor, FileCalls } from './files.ts'
 import { type KeyLocks, keyLocks } from './key-lock.ts'
 import { join, state, transit } from './layout.ts'
+import { requireOwnTransit } from './own-transit.ts'
 import type { Options, Place, Root } from './place.ts'
 import { recordStore } from './record-store.ts'
+import { sharedReads } from './shared-reads.ts'
 import type { Bucket, Caller } from './verbs.ts'
 
 /** An opened tree: its roots, its locks, and the way from a bucket's name to its place. */
@@ -18,6 +22,8 @@ export type Tree = {
   readonly options: Options
   /** For creating and removing buckets, by name. */
   readonly bucketLocks: KeyLocks
+  /** A bucket's record as it is on disk after this was called; see findRecord. */
+  readonly readRecord: (name: string) => Promise<BucketRecord | undefined>
   /** Key locks of a bucket, kept while the tree is open. */
   locksOf(record: BucketRecord, root: Root): KeyLocks
   close(): Promise<void>
@@ -29,7 +35,7 @@ export function openTree(roots: readonly Root[], recordKey: Buffer, options: Opt
   const service = main.files.as(undefined)
   const { lockTimeoutMs: timeoutMs } = options
   const bucketLocks = keyLocks({ calls: service, open: () => service.create(state.locks, 0o600, false), timeoutMs })
-  const locks = new Map<string, KeyLocks>()
+  const locks = new LRUCache<string, KeyLocks>({ max: 10_000 })
   return {
     roots,
     main,
@@ -37,19 +43,37 @@ export function openTree(roots: readonly Root[], recordKey: Buffer, options: Opt
     recordKey,
     options,
     bucketLocks,
+    readRecord: sharedReads((name) =>
+      findBucketRecord(service, name, (bucket) => options.problems({ kind: 'damaged-bucket-record', bucket })),
+    ),
     locksOf(record, root) {
-      const known = locks.get(record.id)
+      // By place as well: while a bucket is on its way through the trash its id must not be tied to a path there.
+      const name = `${record.id}/${record.transitInode}/${record.root}/${record.directory}`
+      const known = locks.get(name)
       if (known !== undefined) return known
-      const calls = root.files.as(undefined)
-      const path = join(record.directory, transit.locks)
-      const made = keyLocks({ calls, open: () => calls.create(path, 0o600, false), timeoutMs })
-      locks.set(record.id, made)
+      const ofBucket = ofBucketAt(record, root, options)
+      const made = keyLocks({ calls: ofBucket.service, open: () => openLocks(ofBucket), timeoutMs })
+      locks.set(name, made)
       return made
     },
     async close() {
       await Promise.all([bucketLocks, ...locks.values()].map((each) => each.close()))
       for (const root of roots) root.files.close()
     },
+  }
+}
+
+/**
+ * Never in a `.s3` that somebody else has put there: workers that hold the old file and workers that open the new one would no longer
+ * exclude each other.
+ */
+async function openLocks(transitOf: OfBucket): Promise<Descriptor> {
+  await requireOwnTransit(transitOf)
+  try {
+    return await transitOf.service.create(join(transitOf.directory, transit.locks), 0o600, false)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw new NamespaceError('NoSuchBucket', { BucketName: transitOf.bucket.name }, error)
   }
 }
 
@@ -61,15 +85,15 @@ export const bucketOf = (record: BucketRecord, root: Root): Bucket => ({
   mappedPath: record.mapped ? join(root.path, record.directory) : undefined,
 })
 
+export type FindRecord = (name: string) => Promise<BucketRecord | undefined>
+
 /**
  * A record without inodes belongs to a bucket that is still being made. A name that no bucket can have is never made a path of: a copy
  * source may ask for the bucket `..`.
  */
 export async function findRecord(tree: Tree, name: string): Promise<BucketRecord | undefined> {
   if (!isBucketName(name)) return undefined
-  const record = await findBucketRecord(tree.service, name, (bucket) =>
-    tree.options.problems({ kind: 'damaged-bucket-record', bucket }),
-  )
+  const record = await tree.readRecord(name)
   return record?.inode === undefined ? undefined : record
 }
 
@@ -82,9 +106,25 @@ export function rootOf(tree: Tree, record: BucketRecord): Root {
   })
 }
 
-/** Throws NoSuchBucket. */
-export async function openPlace(tree: Tree, name: string, caller: Caller | undefined): Promise<Place> {
-  const record = await findRecord(tree, name)
+type OfBucket = Parameters<typeof requireOwnTransit>[0]
+
+const ofBucketAt = (record: BucketRecord, root: Root, options: Options): OfBucket => ({
+  bucket: bucketOf(record, root),
+  root,
+  directory: record.directory,
+  transitInode: BigInt(record.transitInode ?? 0),
+  service: root.files.as(undefined),
+  options,
+})
+
+/** Throws NoSuchBucket. `find`: findRecord, or what remembers its answers. */
+export async function openPlace(
+  tree: Tree,
+  name: string,
+  caller: Caller | undefined,
+  find: FindRecord,
+): Promise<Place> {
+  const record = await find(name)
   if (record === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
   return placeOf(tree, record, caller)
 }
@@ -94,15 +134,10 @@ export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undef
   const service = root.files.as(undefined)
   const { options } = tree
   return {
-    bucket: bucketOf(record, root),
+    ...ofBucketAt(record, root, options),
     caller,
-    root,
-    directory: record.directory,
-    transitInode: BigInt(record.transitInode ?? 0),
     calls: root.files.as(caller?.posix),
-    service,
     locks: tree.locksOf(record, root),
-    options,
     records: recordStore({
       calls: service,
       directory: record.directory,

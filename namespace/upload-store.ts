@@ -93,6 +93,17 @@ export async function findUploadFile<K extends Kind>(
   }
 }
 
+/**
+ * What Complete answered, once it has published: until then completed.json names a temporary that is still there, and the upload is as
+ * pending as it was. With a second name the temporary is the object already: a Complete that was cut off between `link` and `unlink`.
+ */
+export async function findCompleted(place: Place, uploadId: string): Promise<CompletedDocument | undefined> {
+  const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
+  if (completed === undefined) return undefined
+  const temporary = await place.service.statPath(within(place, completed.temporary))
+  return temporary === undefined || temporary.links > 1 ? completed : undefined
+}
+
 /** Throws NoSuchUpload when the upload's directory is gone. */
 export async function writeUploadFile(place: Place, uploadId: string, name: string, value: unknown): Promise<void> {
   try {

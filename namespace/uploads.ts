@@ -9,6 +9,7 @@ import { requireOwnTransit } from './own-transit.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import { ownerOf } from './publish.ts'
 import {
+  findCompleted,
   findUploadFile,
   noSuchUpload,
   readParts,
@@ -38,7 +39,9 @@ export async function beginUpload(
   const objectExisted = (await findObject(place, key)) !== undefined
   const said = { ...description, ...(checksum && { checksum }), objectExisted }
   const upload = { v: 1, key, initiatedMs: now, owner: ownerOf(place), ...said }
-  await place.service.makeDirectory(within(place, transit.uploads), 0o700)
+  if ((await place.service.makeDirectory(within(place, transit.uploads), 0o700)) && place.options.flush) {
+    await place.service.flushDirectory(within(place, transit.directory))
+  }
   await place.service.makeDirectory(uploadPath(place, uploadId), 0o700)
   await writeUploadFile(place, uploadId, 'upload.json', upload)
   if (place.options.flush) await place.service.flushDirectory(within(place, transit.uploads))
@@ -47,7 +50,7 @@ export async function beginUpload(
 
 export const statUpload = async (place: Place, key: string, uploadId: string): Promise<UploadStat> => {
   const upload = await readUpload(place, key, uploadId)
-  if ((await findUploadFile(place, 'completed', uploadId, 'completed.json')) !== undefined) throw noSuchUpload(uploadId)
+  if ((await findCompleted(place, uploadId)) !== undefined) throw noSuchUpload(uploadId)
   return uploadStat(uploadId, upload)
 }
 
@@ -69,6 +72,7 @@ export async function abortUpload(place: Place, key: string, uploadId: string): 
   await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
     await statUpload(place, key, uploadId)
     await removeUpload(place, key, uploadId)
+    if (place.options.flush) await place.service.flushDirectory(within(place, transit.uploads))
   })
   await pruneDirectories(place, key, parentOf(keyPath(key).path))
 }
@@ -80,10 +84,11 @@ export async function removeUpload(place: Place, key: string, uploadId: string):
   await removeTree(place.service, uploadPath(place, uploadId))
 }
 
+/** As the service: the assembly is a file of whoever sent the first part. */
 export async function removeTemporaries(place: Place, key: string, uploadId: string): Promise<void> {
   const { assembly, final } = uploadTemporaries(key, uploadId)
   for (const path of [assembly, final]) {
-    await place.calls.unlink(within(place, path)).catch((error: unknown) => {
+    await place.service.unlink(within(place, path)).catch((error: unknown) => {
       if (!isErrno(error, 'ENOTDIR', 'ENOENT')) throw error
     })
   }
@@ -124,8 +129,7 @@ export async function listUploads(place: Place, prefix: string): Promise<readonl
     (await uploadIds(place)).map(async (uploadId) => {
       const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
       if (upload === undefined || !upload.key.startsWith(prefix)) return undefined
-      const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
-      return completed === undefined ? uploadStat(uploadId, upload) : undefined
+      return (await findCompleted(place, uploadId)) === undefined ? uploadStat(uploadId, upload) : undefined
     }),
   )
   return uploads

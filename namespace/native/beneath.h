@@ -76,6 +76,21 @@ inline int openOnce(int directory, const char* name, uint64_t flags, mode_t mode
   }
 }
 
+// An open that needs nothing but the kernel's memory of names, on the root's own mount; -1 whenever it would take more, or fails: then
+// openBeneath is to say why. For JavaScript's thread, which must not wait for a disk or a server.
+inline int openRemembered(int root, const std::string& path, uint64_t flags) {
+#ifdef RESOLVE_CACHED
+  if (path.size() > 4000 || !plainPath(path)) return -1;
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | RESOLVE_CACHED;
+  return static_cast<int>(syscall(SYS_openat2, root, path.empty() ? "." : path.c_str(), &how, sizeof how));
+#else
+  (void)root, (void)path, (void)flags;
+  return -1;
+#endif
+}
+
 // -1 and errno. A path may be longer than the kernel's PATH_MAX (a key of 1,024 slashes is), so it is walked in pieces.
 inline int openBeneath(int root, const std::string& path, uint64_t flags, mode_t mode = 0) {
   constexpr size_t piece = 4000;

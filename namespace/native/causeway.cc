@@ -1,4 +1,5 @@
 // The module: JavaScript's arguments in, jobs out. README.md says what it is; native.ts declares it. No S3 in here.
+#include <linux/magic.h>
 #include <sys/statfs.h>
 
 #include <thread>
@@ -192,6 +193,8 @@ class Call {
     return out;
   }
   napi_value raw(int i) { return args_[i]; }
+  // No identity was given: the process's own is meant, which is this thread's too.
+  bool isService() const { return !refused_ && !who_; }
   bool bad() {
     if (bad_) napi_throw_type_error(env, nullptr, "causeway addon: wrong arguments");
     return bad_;
@@ -245,6 +248,22 @@ napi_value find(napi_env env, napi_callback_info info) {
   auto bodyMax = c.integer(4);
   auto keepOpen = c.truth(5);
   return c.start(c.mount->pool, c.string(2), [=](Job& j) { findWork(j, j.mount->root.number, attribute, bodyMax, keepOpen); });
+}
+
+// `find` at once, or undefined when a thread is needed: on a network mount, under a user's identity, for what is not in memory.
+napi_value findNow(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  auto path = c.string(2), attribute = c.string(3);
+  auto bodyMax = c.integer(4);
+  auto keepOpen = c.truth(5);
+  if (c.bad()) return nullptr;
+  Mount& mount = *c.mount;
+  std::vector<uint8_t> out;
+  if (!mount.isLocal || mount.closed || !c.isService()) return undefined(env);
+  if (!findRemembered(path, mount.root.number, attribute, bodyMax, keepOpen, mount.inMemory, out)) return undefined(env);
+  napi_value bytes = nullptr;
+  napi_create_buffer_copy(env, out.size(), out.data(), nullptr, &bytes);
+  return bytes;
 }
 
 // Regular files and directories only: whatever else stands there is closed again, ENXIO.
@@ -409,6 +428,25 @@ napi_value closeFile(napi_env env, napi_callback_info info) {
   });
 }
 
+// Is the file of this descriptor one that this thread may ask the kernel about? A bucket may lie on a network mount below a local root.
+bool isAtHand(const Mount& mount, int fd, struct stat& s) {
+  return mount.isLocal && !mount.closed && fstat(fd, &s) == 0 && s.st_dev == mount.device;
+}
+
+// `close` at once: true when it is done, false when a thread is needed. The last close of a file without a name frees its blocks, which
+// takes its time.
+napi_value closeNow(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  int fd = descriptor(c);
+  if (c.bad()) return nullptr;
+  struct stat s;
+  bool done = isAtHand(*c.mount, fd, s) && s.st_nlink > 0;
+  if (done) close(fd);  // no local file system of those that are at hand reports anything here
+  napi_value truth = nullptr;
+  napi_get_boolean(env, done, &truth);
+  return truth;
+}
+
 napi_value statFile(napi_env env, napi_callback_info info) {
   Call c(env, info);
   int fd = descriptor(c);
@@ -539,25 +577,49 @@ napi_value removeAttribute(napi_env env, napi_callback_info info) {
 }
 
 // On threads of their own: a lock call blocks in the kernel while an NFS server is away, "non-blocking" or not.
+enum class Locked { yes, no, failed };
+
+Locked lockByte(int fd, int64_t offset, short kind) {
+  struct flock range{};
+  range.l_type = kind;
+  range.l_whence = SEEK_SET;
+  range.l_start = offset;
+  range.l_len = 1;
+  while (fcntl(fd, F_OFD_SETLK, &range)) {
+    if (errno == EINTR) continue;
+    return kind != F_UNLCK && (errno == EAGAIN || errno == EACCES) ? Locked::no : Locked::failed;
+  }
+  return Locked::yes;
+}
+
+constexpr short lockKinds[3] = {F_UNLCK, F_RDLCK, F_WRLCK};
+
 napi_value lock(napi_env env, napi_callback_info info) {
   Call c(env, info);
   int fd = descriptor(c);
   auto offset = c.integer(4);
-  constexpr short kinds[3] = {F_UNLCK, F_RDLCK, F_WRLCK};
-  short kind = kinds[c.integer(5) % 3];
+  short kind = lockKinds[c.integer(5) % 3];
   return c.start(c.mount->locks, c.string(3), [=](Job& j) {
-    struct flock range{};
-    range.l_type = kind;
-    range.l_whence = SEEK_SET;
-    range.l_start = offset;
-    range.l_len = 1;
-    while (fcntl(fd, F_OFD_SETLK, &range)) {
-      if (errno == EINTR) continue;
-      if (kind != F_UNLCK && (errno == EAGAIN || errno == EACCES)) return j.give(false);
-      return j.fail("fcntl");
-    }
-    j.give(true);
+    Locked locked = lockByte(fd, offset, kind);
+    if (locked == Locked::failed) return j.fail("fcntl");
+    j.give(locked == Locked::yes);
   });
+}
+
+// `lock` at once, or undefined when a thread is needed: a server may be away. The kernel's own list of locks never makes anybody wait.
+napi_value lockNow(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  int fd = descriptor(c);
+  auto offset = c.integer(4);
+  short kind = lockKinds[c.integer(5) % 3];
+  if (c.bad()) return nullptr;
+  struct stat s;
+  if (!isAtHand(*c.mount, fd, s)) return undefined(env);
+  Locked locked = lockByte(fd, offset, kind);
+  napi_value truth = nullptr;
+  if (locked == Locked::failed) return undefined(env);  // once more, by a thread that can say why
+  napi_get_boolean(env, locked == Locked::yes, &truth);
+  return truth;
 }
 
 napi_value clone(napi_env env, napi_callback_info info) {
@@ -619,6 +681,13 @@ napi_value openMount(napi_env env, napi_callback_info info) {
     failed.fail("open", error ? error : errno);
     napi_throw(env, errorOf(env, failed));
     return nullptr;
+  }
+  struct statfs about;
+  struct stat root;
+  if (fstat(mount->root.number, &root) == 0) mount->device = root.st_dev;
+  if (c.truth(3) && fstatfs(mount->root.number, &about) == 0) {
+    mount->inMemory = about.f_type == TMPFS_MAGIC;
+    mount->isLocal = mount->inMemory || about.f_type == EXT4_SUPER_MAGIC || about.f_type == XFS_SUPER_MAGIC || about.f_type == BTRFS_SUPER_MAGIC;
   }
   auto& pools = c.loop->pools;
   pools.erase(std::remove_if(pools.begin(), pools.end(), [](auto& p) { return p.expired(); }), pools.end());
@@ -698,8 +767,9 @@ void leave(napi_async_cleanup_hook_handle hook, void* data) {
   std::shared_ptr<Loop> loop = *static_cast<std::shared_ptr<Loop>*>(data);
   std::vector<Job*> lost;
   {
-    std::lock_guard<std::mutex> lock(loop->mutex);
+    std::unique_lock<std::shared_mutex> alone(loop->living);
     loop->dead = true;
+    std::lock_guard<std::mutex> lock(loop->mutex);
     lost.swap(loop->done);
   }
   bool process = loop->uv == uv_default_loop();
@@ -737,11 +807,11 @@ napi_value init(napi_env env, napi_value exports) {
   napi_add_async_cleanup_hook(env, leave, held, nullptr);  // after the function above, so that it runs before that one's own
 
   const std::pair<const char*, napi_callback> calls[] = {
-      {"find", find}, {"open", open}, {"create", create}, {"statPath", statPath}, {"flushDirectory", flushDirectoryAt},
+      {"find", find}, {"findNow", findNow}, {"open", open}, {"create", create}, {"statPath", statPath}, {"flushDirectory", flushDirectoryAt},
       {"rename", rename}, {"link", link}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
-      {"scan", scan}, {"statMany", statMany}, {"publish", publish}, {"space", space}, {"close", closeFile}, {"stat", statFile},
+      {"scan", scan}, {"statMany", statMany}, {"publish", publish}, {"space", space}, {"close", closeFile}, {"closeNow", closeNow}, {"stat", statFile},
       {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified},
-      {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock},
+      {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock}, {"lockNow", lockNow},
       {"clone", clone}, {"copyRange", copyRange}, {"sendFile", sendFile}, {"openMount", openMount}, {"closeMount", closeMount},
       {"load", load}, {"createHasher", createHasher}, {"endHasher", endHasher}, {"digest", digest}, {"setErrorMaker", setErrorMaker},
   };

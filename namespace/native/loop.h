@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -53,7 +54,8 @@ struct Loop : std::enable_shared_from_this<Loop> {
   std::function<void()> left;  // set when the environment goes: called once all handles are closed
 
   std::atomic<bool> dead{false};  // long jobs look at it and stop
-  std::mutex mutex;
+  std::shared_mutex living;       // held shared by who calls `back`, alone by who sets `dead`
+  std::mutex mutex;               // of `done`
   std::vector<Job*> done;
 
   // From any thread. Wakes JavaScript once per batch, not once per job.
@@ -107,7 +109,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
  public:
   explicit Pool(size_t most) : most_(most) {}
 
-  // On JavaScript's thread `mayStart`; a pool thread must not start another, which would inherit a user's identity.
+  // On JavaScript's thread `mayStart`; a pool thread must not start another, which would inherit a user's identity. The caller holds the
+  // pool: the job may be done, and its own hold gone, before this returns.
   void add(Job* job, bool mayStart) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (abandoned_) {
@@ -124,7 +127,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
       job->loop->finished(job);
       return;
     }
-    wake_.notify_one();
+    bool sleeps = idle_ > 0;
+    lock.unlock();
+    if (sleeps) wake_.notify_one();  // without the lock, which is what the woken thread asks for first
   }
 
   // No more jobs will come but those of sends under way; threads end when the queue is empty.
@@ -244,6 +249,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
 struct Mount {
   Fd root;
   std::shared_ptr<Pool> pool, locks;
+  // A file system of this machine: what its caches know may be asked on JavaScript's thread. `inMemory`: it has no disk at all.
+  bool isLocal = false, inMemory = false;
+  dev_t device = 0;
   bool closed = false;
   void close() {
     closed = true;
@@ -253,15 +261,20 @@ struct Mount {
   ~Mount() { close(); }
 };
 
+// JavaScript's thread is woken outside of `mutex`, which is the first thing it takes: it would fall asleep again at once.
 inline void Loop::finished(Job* job) {
-  std::unique_lock<std::mutex> lock(mutex);
+  std::shared_lock<std::shared_mutex> alive(living);
   if (dead) {
-    lock.unlock();
+    alive.unlock();
     delete job;
     return;
   }
-  bool first = done.empty();
-  done.push_back(job);
+  bool first;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    first = done.empty();
+    done.push_back(job);
+  }
   if (first) napi_call_threadsafe_function(back, nullptr, napi_tsfn_nonblocking);
 }
 

@@ -15,7 +15,8 @@ export type NativeIdentity = Uint32Array | undefined
  * names. All promises reject with FileError. `Row`: see `statAt` in ../posix-files.ts.
  */
 export type Native = {
-  openMount(rootPath: string, threads: number, lockThreads: number): Mount
+  /** `atOnce`: findNow and lockNow may answer, where the file system is one of this machine (ext4, XFS, Btrfs, tmpfs). */
+  openMount(rootPath: string, threads: number, lockThreads: number, atOnce: boolean): Mount
   /** What is queued still runs; later calls reject with EBADF. */
   closeMount(mount: Mount): void
   /** Queued, running, age of the oldest in milliseconds. */
@@ -30,6 +31,15 @@ export type Native = {
     bodyBytesMax: number,
     keepOpen: boolean,
   ): Promise<Buffer | undefined>
+  /** The same in this very thread; undefined when that might wait, or when nothing was found: then `find` is to say. */
+  findNow(
+    mount: Mount,
+    who: NativeIdentity,
+    path: string,
+    attribute: string,
+    bodyBytesMax: number,
+    keepOpen: boolean,
+  ): Buffer | undefined
   /** `how`: 0 read, 1 read and write, 2 directory. */
   open(mount: Mount, who: NativeIdentity, path: string, how: 0 | 1 | 2): Promise<number>
   create(mount: Mount, who: NativeIdentity, path: string, mode: number, exclusive: boolean): Promise<number>
@@ -68,6 +78,8 @@ export type Native = {
   space(mount: Mount, who: NativeIdentity): Promise<Buffer>
 
   close(mount: Mount, who: NativeIdentity, descriptor: number, path: string): Promise<void>
+  /** The same in this very thread: false when that might wait, or when it is no file of the mount; then `close` is to do it. */
+  closeNow(mount: Mount, who: NativeIdentity, descriptor: number): boolean
   stat(mount: Mount, who: NativeIdentity, descriptor: number, path: string): Promise<Buffer>
   /** The memory of `into` and `chunk` belongs to the job until the promise is settled. */
   read(
@@ -124,6 +136,15 @@ export type Native = {
     offset: bigint,
     mode: 0 | 1 | 2,
   ): Promise<boolean>
+  /** The same in this very thread; undefined when that might wait. */
+  lockNow(
+    mount: Mount,
+    who: NativeIdentity,
+    descriptor: number,
+    path: string,
+    offset: bigint,
+    mode: 0 | 1 | 2,
+  ): boolean | undefined
   clone(mount: Mount, who: NativeIdentity, source: number, path: string, target: number): Promise<boolean>
   copyRange(
     mount: Mount,

@@ -94,7 +94,8 @@ inline void endWait(Job* job) {
 inline void onWritable(uv_poll_t* poll, int, int) {
   Job* job = static_cast<Job*>(poll->data);
   endWait(job);
-  job->pool->add(job, true);  // also on an error: the next sendfile says what it is
+  std::shared_ptr<Pool> pool = job->pool;
+  pool->add(job, true);  // also on an error: the next sendfile says what it is
 }
 
 inline void onWatch(uv_timer_t* timer) {

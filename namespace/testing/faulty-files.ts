@@ -110,6 +110,7 @@ export function faultyFiles(files: Files, plan: Plan = {}): FaultyFiles {
     changes: () => gate.log.length,
     log: () => gate.log,
     async bury() {
+      gate.die()
       await gate.quiet()
       const left = [...descriptors]
       descriptors.clear()
@@ -123,6 +124,8 @@ type Gate = {
   /** Lets a call through, or throws what the plan says. */
   pass<T>(call: CallName, paths: readonly string[], run: () => Promise<T>): Promise<T>
   quiet(): Promise<void>
+  /** No call gets through any more: a timer of the dead process must not close a descriptor that is somebody else's by now. */
+  die(): void
 }
 
 function gateOf(plan: Plan): Gate {
@@ -131,7 +134,10 @@ function gateOf(plan: Plan): Gate {
   const underWay = new Set<Promise<unknown>>()
   const random = plan.delay === undefined ? () => 0 : randomOf(plan.delay.seed)
 
+  let dead = false
+
   const dieWhenDue = () => {
+    if (dead) throw new CrashError()
     if (plan.crashAfter !== undefined && log.length >= plan.crashAfter) throw new CrashError()
   }
   const failWhenPlanned = (call: CallName, paths: readonly string[]) => {
@@ -145,6 +151,9 @@ function gateOf(plan: Plan): Gate {
   }
   return {
     log,
+    die() {
+      dead = true
+    },
     async pass(call, paths, run) {
       dieWhenDue()
       if (plan.delay !== undefined) {

@@ -125,9 +125,9 @@ function takesPart(server: Server, scenario: Scenario, servers: readonly Server[
 }
 
 function measure(scenario: Scenario, server: Server, scheme: Scheme, options: Options): Promise<Sample> {
+  if (scenario.kind === 'load') return measureLoad(scenario, server, scheme, options.seconds)
   if (scenario.kind === 'complete') return completeUpload(server, scheme)
-  if (scenario.kind === 'changed-directory') return changedDirectory(server, scheme, scenario.needsFlat ?? 0)
-  return measureLoad(scenario, server, scheme, options.seconds)
+  return changedDirectory(server, scheme, scenario.needsFlat ?? 0)
 }
 
 async function measureLoad(scenario: LoadScenario, server: Server, scheme: Scheme, seconds: number): Promise<Sample> {

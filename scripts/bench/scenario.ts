@@ -149,5 +149,4 @@ export const scenarios: readonly Scenario[] = [
 ]
 
 /** Takes minutes and memory for a million names: only where it is asked for. */
-export const isLarge = ({ needsFlat }: Scenario): boolean =>
-  (needsFlat ?? 0) > 100_000
+export const isLarge = ({ needsFlat }: Scenario): boolean => (needsFlat ?? 0) > 100_000
