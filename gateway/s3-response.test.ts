@@ -136,8 +136,8 @@ async function exchange(socket: Socket, method = 'GET') {
 }
 
 /** What sendReply made of the request, which may come after the client has it all. */
-async function untilSent(): Promise<Sent | undefined> {
-  while (sent.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+async function untilSent(count = 1): Promise<Sent | undefined> {
+  while (sent.length < count) await new Promise((resolve) => setTimeout(resolve, 10))
   return sent[0]
 }
 
@@ -275,6 +275,45 @@ describe('objects', () => {
     const [, ...bodies] = text.split(/HTTP\/1.1 200 OK\r\n.*?\r\n\r\n/s)
     expect(bodies.map((body) => body.length)).toEqual([MIB, 7, MIB, 7])
     expect(bodies[2]).toBe(bytes.toString('latin1', 0, MIB))
+  })
+
+  test('one asked for before the answer to another has ended goes by sendfile all the same', async () => {
+    const socket = await open()
+    let streams = 0
+    answer = async () => {
+      const object = await openFile()
+      const read: OpenObject['read'] = (...range) => {
+        streams += 1
+        return object.read(...range)
+      }
+      return objectReply({ ...object, read }, 0, MIB)
+    }
+    let receivedBytes = 0
+    socket.on('data', (piece) => {
+      receivedBytes += piece.length
+    })
+    socket.write('GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(4))
+    while (receivedBytes < 4 * MIB) await once(socket, 'data')
+    await untilSent(4)
+    expect([streams, closed]).toEqual([0, 4])
+  })
+
+  test('one that waits for its turn when the client goes away is closed, and sends nothing', async () => {
+    const socket = await open()
+    const first = Promise.withResolvers<void>()
+    let asked = 0
+    answer = async () => {
+      asked += 1
+      if (asked === 1) await first.promise
+      return objectReply(await openFile(), 0, MIB)
+    }
+    socket.write('GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(2))
+    while (asked < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    socket.destroy()
+    expect(await untilSent()).toEqual({ status: 200, bodyBytes: 0, broken: true })
+    first.resolve()
+    await untilSent(2)
+    expect(closed).toBe(2)
   })
 })
 

@@ -114,16 +114,34 @@ async function sendObject(answer: Reply, content: ObjectContent, target: ReplyTa
 
 /** The headers are out: from here on no error leaves but as a broken connection. */
 async function sendBytes(content: ObjectContent, raw: ServerResponse): Promise<{ bodyBytes: number; cause?: unknown }> {
-  const socket = raw.socket
-  if (raw.destroyed) return { bodyBytes: 0 }
+  const socket = await socketOf(raw)
+  if (raw.destroyed || socket === null) return { bodyBytes: 0 }
   try {
-    if (socket !== null && descriptorOf(socket) !== undefined)
-      return { bodyBytes: await sendFile(content, raw, socket) }
+    if (descriptorOf(socket) !== undefined) return { bodyBytes: await sendFile(content, raw, socket) }
     return { bodyBytes: await sendStream(content, raw) }
   } catch (cause) {
     raw.destroy()
     return { bodyBytes: 0, cause }
   }
+}
+
+/**
+ * The response's socket; null once the connection has gone. nginx takes an answer for whole at its last byte and sends its next request on
+ * the same connection, often before this process has noticed that the last byte was out. Node has read that request then, but gives its
+ * response no socket until the answer before it has ended: within the millisecond, and without it the bytes would go through JavaScript.
+ */
+function socketOf(raw: ServerResponse): Promise<Socket | null> {
+  const connection = raw.req.socket
+  if (raw.socket !== null || connection === null || connection.destroyed) return Promise.resolve(raw.socket)
+  return new Promise((resolve) => {
+    const settle = () => {
+      raw.off('socket', settle)
+      connection.off('close', settle)
+      resolve(raw.socket)
+    }
+    raw.once('socket', settle)
+    connection.once('close', settle)
+  })
 }
 
 /**

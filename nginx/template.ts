@@ -200,8 +200,10 @@ proxy_set_header X-Causeway-Front "$s3_request_id $scheme $remote_addr";
 # Bodies go through as they come (P-007); a response is passed on as it is read. Buffering doubled the cost.
 proxy_request_buffering off;
 proxy_buffering off;
-proxy_buffer_size 64k;
-proxy_buffers 4 64k;
+# Holds the headers of an answer, then piece after piece of its body. Just below the 65,483 bytes that one segment carries on the loopback
+# interface: with 64k every piece became two, and nginx's share of a GET of 1 MiB cost 0.75 ms instead of 0.42.
+proxy_buffer_size 60k;
+proxy_buffers 4 60k;
 proxy_max_temp_file_size 0;
 proxy_connect_timeout 10s;
 # Above the longest copy.

@@ -17,6 +17,8 @@ import { isLarge, type LoadScenario, type Scenario, scenarios } from './scenario
 import type { Scheme, Server } from './server.ts'
 import { startStaticNginx } from './static-nginx.ts'
 
+const WARM_UP_SECONDS = 4
+
 type Options = {
   readonly only?: readonly string[]
   readonly rounds: number
@@ -102,6 +104,10 @@ async function measureAll(
     for (const scheme of schemes) {
       const inScheme = inScenario.filter((server) => server.schemes.includes(scheme))
       const samples = new Map(inScheme.map((server) => [server, [] as Sample[]]))
+      // What just-in-time compilers and caches have not seen yet is not what a server costs that has been up for a minute.
+      if (scenario.kind === 'load') {
+        for (const server of inScheme) await measureLoad(scenario, server, scheme, WARM_UP_SECONDS)
+      }
       for (let round = 0; round < options.rounds; round++) {
         // In turn, and each round begins with another one.
         for (let turn = 0; turn < inScheme.length; turn++) {
