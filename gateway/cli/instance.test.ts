@@ -47,8 +47,7 @@ test('a process id that another program has taken over is not ours: it is neithe
 })
 
 test('a running process is asked to end and waited for; stopping again does nothing', async () => {
-  const child = spawn('sh', ['-c', 'trap "sleep 0.3; exit 0" TERM; while :; do sleep 0.05; done'], { stdio: 'ignore' })
-  await once(child, 'spawn')
+  const child = await trapping('trap "sleep 0.3; exit 0" TERM')
   const ended = once(child, 'exit')
   await writeFile(join(directory, 'causeway.pid'), `${child.pid} ${await startTime(child.pid ?? 0)}\n`)
   expect(await stopInstance(directory, 10_000)).toBe(true)
@@ -57,10 +56,18 @@ test('a running process is asked to end and waited for; stopping again does noth
 })
 
 test('a process that does not end is killed after the time given', async () => {
-  const child = spawn('sh', ['-c', 'trap "" TERM; while :; do sleep 0.05; done'], { stdio: 'ignore' })
-  await once(child, 'spawn')
+  const child = await trapping('trap "" TERM')
   const ended = once(child, 'exit')
   await writeFile(join(directory, 'causeway.pid'), `${child.pid} ${await startTime(child.pid ?? 0)}\n`)
   expect(await stopInstance(directory, 300)).toBe(true)
   expect((await ended)[1]).toBe('SIGKILL')
 })
+
+/** A shell that has set its trap: on a busy machine a signal right after the fork would come before it. */
+async function trapping(trap: string) {
+  const child = spawn('sh', ['-c', `${trap}; echo set; while :; do sleep 0.05; done`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(child.stdout, 'data')
+  return child
+}
