@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sign } from 'aws4'
@@ -13,8 +12,10 @@ import { loadConfig } from './config.ts'
 import { GatewayError } from './gateway-error.ts'
 import { createMetrics } from './metrics.ts'
 import { type Call, defineOperation } from './operation.ts'
+import { tokensOf } from './operations/testing/call-operation.ts'
 import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
 import type { Reply } from './reply.ts'
+import { sendRaw, send as sendTo } from './testing/http.ts'
 
 const NOW = new Date()
 const alice = identityOf('alice')
@@ -100,6 +101,7 @@ async function start(changes: Partial<AppOptions> = {}): Promise<FastifyInstance
     config: loadConfig(undefined, { listen: { domain: 's3.example.com' } }, {}),
     namespace: { as: (caller) => store.as(caller ?? anonymous) },
     directory: directoryOf(alice, bob),
+    tokens: tokensOf(),
     operations,
     log: pino({ level: 'debug', base: null, formatters: { level: (level) => ({ level }) } }, sink),
     metrics: createMetrics({ worker: 0 }),
@@ -134,7 +136,7 @@ describe('a request', () => {
     async (type) => {
       perform = async ({ bytes, headers }) => {
         const pieces: Uint8Array[] = []
-        for await (const piece of bytes.bytes) pieces.push(piece)
+        for await (const piece of bytes.bytes) pieces.push(Buffer.from(piece))
         return {
           status: 200,
           headers: { 'x-type': headers.get('content-type'), 'x-length': Buffer.concat(pieces).length },
@@ -324,7 +326,7 @@ describe('over a real socket', () => {
 
   beforeEach(async () => {
     await app.listen({ port: 0, host: '127.0.0.1' })
-    port = (app.server.address() as AddressInfo).port // it listens on TCP
+    port = portOf()
     failures.length = 0
     process.on('unhandledRejection', note)
   })
@@ -394,6 +396,21 @@ describe('over a real socket', () => {
     expect(answer).toMatch(/\r\nx-amz-request-id: [0-9A-F]{16}\r\n/)
   })
 
+  it('headers of 120 kB reach the operation, which can say what is wrong with them (P-013)', async () => {
+    let metadata = 0
+    perform = async ({ headers }) => {
+      metadata = headers.startingWith('x-amz-meta-').length
+      return done()
+    }
+    const path = '/photos/k'
+    const flood = Object.fromEntries(
+      Array.from({ length: 30 }, (_, index) => [`x-amz-meta-${index}`, 'm'.repeat(4000)]),
+    )
+    const { headers } = signatureOf({ method: 'GET', path, headers: flood })
+    expect(await send({ method: 'GET', path, headers })).toMatchObject({ status: 200 })
+    expect(metadata).toBe(30)
+  })
+
   it('no Host is no reason to answer without a body', async () => {
     expect(await raw('GET /photos/k HTTP/1.0\r\n\r\n')).toContain('<Code>AccessDenied</Code>')
   })
@@ -460,7 +477,7 @@ describe('over a real socket', () => {
     }
     const { headers } = signatureOf({ method: 'PUT', path: '/photos/k', headers: { 'content-length': '4' } })
     const head = `PUT /photos/k HTTP/1.1\r\n${headerLines({ ...headers, expect: '100-Continue', connection: 'close' })}\r\n`
-    const answer = await raw(head, { after: '100 Continue', send: 'body' })
+    const answer = await raw(head, { waitFor: '100 Continue', follow: 'body' })
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK/)
   })
 
@@ -479,7 +496,7 @@ it('a worker that is leaving closes each connection with its answer', async () =
   let draining = false
   await start({ isDraining: () => draining })
   await app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = app.server.address() as AddressInfo // it listens on TCP
+  const port = portOf()
   const { headers } = signatureOf({ method: 'GET', path: '/photos/k' })
   const ask = () => sendTo(port, { method: 'GET', path: '/photos/k', headers, agent: new Agent({ keepAlive: true }) })
   expect((await ask()).headers.connection).toBe('keep-alive')
@@ -564,52 +581,9 @@ const headerLines = (headers: Record<string, string>) =>
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')
 
-type SendOptions = { method: string; path: string; agent?: Agent; headers?: Record<string, string> }
-
-function send(options: SendOptions, payload?: Buffer) {
-  return sendTo((app.server.address() as AddressInfo).port, options, payload) // it listens on TCP
-}
-
-function sendTo(port: number, options: SendOptions, payload?: Buffer) {
-  return new Promise<{
-    status: number
-    headers: Record<string, unknown>
-    body: string
-    clientPort: number | undefined
-  }>((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, agent: false, ...options }, async (response) => {
-      const clientPort = response.socket.localPort
-      const chunks: Buffer[] = []
-      for await (const chunk of response) chunks.push(chunk)
-      resolve({
-        status: response.statusCode ?? 0,
-        headers: response.headers,
-        body: Buffer.concat(chunks).toString(),
-        clientPort,
-      })
-    })
-    outgoing.on('error', reject)
-    outgoing.end(payload)
-  })
-}
-
-/** Sends text as it is and answers all that comes until the connection ends. */
-async function raw(text: string, follow?: { after: string; send: string }): Promise<string> {
-  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1') // it listens on TCP
-  let got = ''
-  let followed = false
-  socket.on('error', () => {})
-  socket.on('data', (chunk) => {
-    got += chunk
-    if (follow === undefined || followed || !got.includes(follow.after)) return
-    followed = true
-    socket.write(follow.send)
-  })
-  socket.write(text)
-  await Promise.race([once(socket, 'close'), sleep(3000, undefined, { ref: false })])
-  socket.destroy()
-  return got
-}
+const portOf = () => (app.server.address() as AddressInfo).port // it listens on TCP
+const send = (options: Parameters<typeof sendTo>[1], payload?: Buffer) => sendTo(portOf(), options, payload)
+const raw = (text: string, options?: Parameters<typeof sendRaw>[2]) => sendRaw(portOf(), text, options)
 
 async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 5000

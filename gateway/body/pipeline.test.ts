@@ -31,13 +31,14 @@ const bodyOf = (...input: Parameters<typeof inputOf>) => objectBody(inputOf(...i
 /** What a namespace does with a body. */
 async function store(body: ObjectBody) {
   const chunks: Uint8Array[] = []
-  for await (const chunk of body.bytes) chunks.push(chunk)
+  for await (const chunk of body.bytes) chunks.push(Buffer.from(chunk))
   const bytes = Buffer.concat(chunks)
   const checksum = body.verify({ sizeBytes: bytes.length, digests: digestsOf(['MD5', ...body.digests], bytes) })
   return { bytes, checksum, chunks }
 }
 
 const base64 = (algorithm: string, text: string) => createHash(algorithm).update(text).digest('base64')
+const sha256Of = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 const withCode = (code: string) => expect.objectContaining({ code })
 
 describe('length', () => {
@@ -351,6 +352,33 @@ describe('on a real connection', () => {
     await until('EntityTooLarge')
     socket.write(`${put(5)}hello`)
     await until('\r\n\r\n5')
+  })
+
+  test('a small body that came in many pieces is whole, and a block of a large one gives its memory back after the next', async () => {
+    const blocksSeen: Uint8Array[] = []
+    const { socket, until } = await serve(async (request) => {
+      const headers = parseS3Request({ method: 'PUT', rawUrl: '/b/k', headers: request.rawHeaders }).headers
+      const input = { payload: UNSIGNED, headers, source: request }
+      if (Number(headers.get('content-length')) < MIB) return `small ${sha256Of(await readSmallBody(input, MIB))}`
+      const hash = createHash('sha256')
+      for await (const block of objectBody(input).bytes) {
+        hash.update(block)
+        blocksSeen.push(block)
+      }
+      return `large ${hash.digest('hex')}`
+    })
+    const send = (body: Buffer) => {
+      socket.write(`PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n`)
+      socket.write(body)
+    }
+    const small = randomBytes(700_000)
+    send(small)
+    await until(`small ${sha256Of(small)}`)
+    const large = randomBytes(2 * MIB)
+    send(large)
+    await until(`large ${sha256Of(large)}`)
+    expect(blocksSeen.length).toBeGreaterThan(2)
+    expect(blocksSeen.map((block) => block.length)).toEqual(blocksSeen.map(() => 0))
   })
 
   test('a client that vanishes in the middle is IncompleteBody', async () => {

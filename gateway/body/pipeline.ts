@@ -34,6 +34,8 @@ export type BodyInput = {
   readonly silenceMs?: number
   /** x-amz-checksum-* speaks of something else than this body (CompleteMultipartUpload: of the object). */
   readonly ignoreChecksum?: boolean
+  /** See BlockLimits. */
+  readonly keepsBlocks?: boolean
 }
 
 const PUT_MAX_BYTES = 5 * 1024 ** 3
@@ -57,7 +59,7 @@ export async function readSmallBody(input: BodyInput, maxBytes: number): Promise
   const length = lengthOf({ ...input, maxBytes })
   const expected = expectationsOf(input)
   const sizeBytes = length === 'none' ? 0 : length === 'chunked' ? undefined : length
-  const body = bodyOf({ ...input, maxBytes }, expected, sizeBytes)
+  const body = bodyOf({ ...input, maxBytes, keepsBlocks: true }, expected, sizeBytes)
   const pieces: Uint8Array[] = []
   for await (const piece of body.bytes) pieces.push(piece)
   const bytes = Buffer.concat(pieces)
@@ -102,7 +104,12 @@ function bodyOf(
   const algorithm = expected.checksum?.algorithm ?? kept
   const maxBytes = input.maxBytes ?? PUT_MAX_BYTES
   return {
-    bytes: blocks(input.source, expected.decoder, { sizeBytes, maxBytes, silenceMs: input.silenceMs }),
+    bytes: blocks(input.source, expected.decoder, {
+      sizeBytes,
+      maxBytes,
+      silenceMs: input.silenceMs,
+      keepsBlocks: input.keepsBlocks,
+    }),
     sizeBytes,
     digests: [...new Set([...requiredDigests(expected), algorithm])],
     verify: (received) => {
