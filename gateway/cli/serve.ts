@@ -3,23 +3,22 @@
  *
  *     directories → this instance's lock → certificate, keys → is the port free? → pool → nginx → an answer through both → "ready"
  *
- * SIGHUP reads the configuration again, replaces the workers one by one and has nginx take configuration and certificate; a broken
- * one is told and the old one goes on. SIGUSR2 reopens the logs. When nginx keeps dying everything ends with exit code 1, so that
- * a service manager starts it anew; a worker that dies is the pool's business.
+ * SIGHUP reads the configuration again, replaces the workers one by one and has nginx take configuration and certificate where these
+ * have changed; a broken one is told and the old one goes on. SIGUSR2 reopens the logs. When nginx keeps dying everything ends with
+ * exit code 1, so that a service manager starts it anew; a worker that dies is the pool's business.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { userInfo } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { nginxFiles, renderNginx } from '../../nginx/template.ts'
+import { nginxFiles } from '../../nginx/template.ts'
 import { type Config, splitAddress } from '../config.ts'
-import { type Pool, startPool } from '../pool.ts'
-import { hostId } from '../request-id.ts'
+import { startPool } from '../pool.ts'
 import { serveDetached } from './detach.ts'
 import { requireMounts } from './diagnose.ts'
 import { clientEnvOf, endpointOf, ensureClient, ensureDirectories, ensureOwnCertificate } from './first-run.ts'
 import { claimInstance } from './instance.ts'
-import { type NginxProcess, startNginx } from './nginx-process.ts'
+import { writeNginxConfiguration } from './nginx-configuration.ts'
+import { startNginx } from './nginx-process.ts'
 import { openOperator } from './operator.ts'
 import { type Place, type PlaceOptions, readPlace, withPlace } from './place.ts'
 import { requireFreePort } from './ports.ts'
@@ -59,8 +58,8 @@ async function serve(place: Place, readAgain: () => Place): Promise<number> {
 
     const pool = await startPool(config)
     opened.push(() => pool.close())
-    await writeNginxFiles(config, pool)
     opened.push(() => removeNginxFiles(config))
+    const nginxConfiguration = await writeNginxConfiguration(config, pool.sockets)
     const nginx = await startNginx({
       programArguments: nginxFiles(config).arguments,
       log: (line) => process.stderr.write(`${line}\n`),
@@ -79,7 +78,13 @@ async function serve(place: Place, readAgain: () => Place): Promise<number> {
     )
     process.stdout.write(`ready ${endpoint}\n`)
 
-    signals.onReload(() => reload(readAgain, pool, nginx))
+    signals.onReload(() =>
+      reload(async () => {
+        const again = readAgain().config
+        await nginxConfiguration.take(again, () => nginx.reload())
+        await pool.reload(again)
+      }),
+    )
     signals.onReopenLogs(() => {
       pool.reopenLogs()
       nginx.reopenLogs()
@@ -131,26 +136,15 @@ function watchSignals() {
   }
 }
 
-async function reload(readAgain: () => Place, pool: Pool, nginx: NginxProcess): Promise<void> {
+async function reload(takeAgain: () => Promise<void>): Promise<void> {
   try {
-    const { config } = readAgain()
-    await writeNginxFiles(config, pool)
-    await nginx.reload()
-    await pool.reload(config)
+    await takeAgain()
     process.stderr.write('causeway: reloaded\n')
   } catch (error) {
     process.stderr.write(
       `causeway: not reloaded, the old configuration goes on: ${sentenceOf(error) ?? String(error)}\n`,
     )
   }
-}
-
-async function writeNginxFiles(config: Config, pool: Pool): Promise<void> {
-  const files = nginxFiles(config)
-  await mkdir(files.directory, { recursive: true, mode: 0o750 })
-  // Started by root, nginx would run its workers as nobody, who may not use the sockets.
-  const user = process.getuid?.() === 0 ? userInfo().username : undefined
-  await writeFile(files.configFile, renderNginx(config, { workerSockets: pool.sockets, user, hostId }))
 }
 
 /** Its configuration, process id and temporary files; logs stay. */
