@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Capabilities } from '#namespace'
 import { loadConfig, underDataDirectory } from '../config.ts'
 import { ensureCertificate } from './certificate.ts'
-import { type Diagnosis, describeMount, diagnose } from './diagnose.ts'
+import { type Diagnosis, describeMount, diagnose, requireMounts } from './diagnose.ts'
 import { ensureDirectories } from './first-run.ts'
 
 let directory: string
@@ -63,6 +64,39 @@ test('before the first start nothing fails, and nothing is made', async () => {
   )
   expect(sentences(await all(config), 'failure')).toEqual([])
   expect(() => rmSync(join(directory, 'none'))).toThrow('ENOENT')
+})
+
+/** Only root may mount, and not in every container. */
+function mayMount(): boolean {
+  const tried = spawnSync('/usr/bin/unshare', ['-m', '/bin/mount', '--bind', '/tmp', '/tmp'])
+  return process.getuid?.() === 0 && tried.status === 0
+}
+
+test.skipIf(!mayMount())('a further root may be mounted read-only, the tree itself may not', async () => {
+  const [home, archive] = [join(directory, 'reader'), join(directory, 'archive')]
+  mkdirSync(archive)
+  const settings = underDataDirectory(home)
+  const config = loadConfig(
+    undefined,
+    { ...settings, namespace: { ...settings.namespace, roots: [archive] }, listen: { https: '127.0.0.1:0' } },
+    {},
+  )
+  await ensureDirectories({ config, home, options: '' })
+  execFileSync('/bin/mount', ['--bind', archive, archive])
+  try {
+    execFileSync('/bin/mount', ['-o', 'remount,bind,ro', archive])
+    const found = await all(config)
+    expect(sentences(found, 'failure')).toEqual([])
+    expect(sentences(found, 'good')).toContain(
+      `${archive} is mounted read-only: buckets mapped there can be listed and read, and each change is refused (ReadOnlyTree).`,
+    )
+    await expect(requireMounts(config)).resolves.toBeUndefined()
+
+    const tree = { ...config, namespace: { ...config.namespace, root: archive, roots: [] } }
+    expect(sentences(await all(tree), 'failure').join()).toContain('read-only file system')
+  } finally {
+    execFileSync('/bin/umount', ['-l', archive])
+  }
 })
 
 test('a port in use, a damaged certificate and a damaged master key are failures, each in one sentence', async () => {

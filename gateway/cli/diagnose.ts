@@ -132,9 +132,26 @@ async function makeable(setting: string, directory: string): Promise<Diagnosis> 
 }
 
 async function probeMount({ namespace }: Config): Promise<readonly Diagnosis[]> {
-  const roots = [namespace.root, ...namespace.roots].filter((root) => existsSync(root))
-  const found = await Promise.all(roots.map(probeRoot))
+  const there = (roots: readonly string[]) => roots.filter((root) => existsSync(root))
+  const found = await Promise.all([
+    ...there([namespace.root]).map(probeRoot),
+    ...there(namespace.roots).map(probeFurtherRoot),
+  ])
   return found.flat()
+}
+
+/** The gateway keeps nothing of its own in a further root, so one that cannot be written is as good as any for reading. */
+async function probeFurtherRoot(root: string): Promise<readonly Diagnosis[]> {
+  try {
+    return await probeRoot(root)
+  } catch (error) {
+    if (!isErrno(error) || error.code !== 'EROFS') throw error
+    return [
+      good(
+        `${root} is mounted read-only: buckets mapped there can be listed and read, and each change is refused (ReadOnlyTree).`,
+      ),
+    ]
+  }
 }
 
 /** In a directory of its own, so that a mount that folds names cannot touch what is there. */
