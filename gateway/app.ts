@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Logger } from 'pino'
-import type { Directory, Identity, Payload } from '#auth'
+import type { Directory, Identity, Payload, SealedTokens } from '#auth'
 import type { Caller, Namespace } from '#namespace'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -31,6 +31,8 @@ export type AppOptions = {
   /** `as(undefined)`: anonymous. */
   readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
   readonly directory: Directory
+  /** Sealed with the tree's master key, so that any worker opens what another one made. */
+  readonly tokens: SealedTokens
   readonly operations: readonly Operation[]
   readonly log: Logger
   readonly metrics: Metrics
@@ -128,6 +130,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       namespace: tree,
       identity,
       s3: config.s3,
+      tokens: options.tokens,
       requestId: front.requestId,
       now: time,
       endpoint: `${front.scheme}://${hostOf(s3, config.listen.domain)}`,

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openLocalDirectory, readMasterKey } from '#auth'
+import { openLocalDirectory, readMasterKey, sealedTokens } from '#auth'
 import { openNamespace } from '#namespace'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
@@ -55,6 +55,7 @@ async function run(config: Config, index: number): Promise<void> {
     config,
     namespace,
     directory,
+    tokens: sealedTokens(masterKey, 'continuation-tokens'),
     operations,
     log,
     metrics,

@@ -5,7 +5,7 @@
  */
 
 import type { Static, TSchema } from 'typebox'
-import type { Identity } from '#auth'
+import type { Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { S3Config } from './config.ts'
@@ -38,6 +38,8 @@ export type Call<Body = undefined> = {
   /** undefined: anonymous. */
   readonly identity: Identity | undefined
   readonly s3: S3Config
+  /** For continuation tokens. */
+  readonly tokens: SealedTokens
   readonly requestId: string
   readonly now: Date
   /** `https://host:port` as the client reached us, for Location. */

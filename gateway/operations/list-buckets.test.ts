@@ -37,6 +37,15 @@ it('counts an empty token as none and refuses one that is not ours', async () =>
   })
 })
 
+it('refuses the token of another account', async () => {
+  const { call, memory } = await threeOfAlice()
+  await memory.as(bob).buckets.create('dogs')
+  const first = await call(listBuckets, { query: { 'max-buckets': '1' }, identity: bob })
+  const query = { 'continuation-token': textsOf(first, 'ContinuationToken')[0] ?? '' }
+  expect(textsOf(await call(listBuckets, { query, identity: bob }), 'Name')).toEqual(['dogs'])
+  await expect(call(listBuckets, { query })).rejects.toMatchObject({ code: 'InvalidArgument' })
+})
+
 it('filters by prefix and by region, and echoes the prefix', async () => {
   const { call } = await threeOfAlice()
   const reply = await call(listBuckets, { query: { prefix: 'be', 'bucket-region': 'us-east-1' } })

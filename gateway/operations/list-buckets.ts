@@ -3,7 +3,7 @@ import { GatewayError } from '../gateway-error.ts'
 import { openContinuation, parseMaxBuckets } from '../list-page.ts'
 import { defineOperation } from '../operation.ts'
 import { Owner, timestamp } from '../shapes.ts'
-import { continuationToken } from './continuation-token.ts'
+import { continuationTokens } from './continuation-tokens.ts'
 import { ownerElement } from './owner-element.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -23,11 +23,12 @@ export const listBuckets = defineOperation({
   name: 'ListBuckets',
   match: { method: 'GET', on: 'service' },
   action: 's3:ListAllMyBuckets',
-  async run({ query, namespace, identity, s3 }) {
+  async run({ query, namespace, identity, s3, tokens }) {
     if (identity === undefined) throw new GatewayError('AccessDenied')
     const prefix = query.get('prefix')
     const max = parseMaxBuckets(query) ?? mostBuckets // P-116
-    const after = openContinuation(query.get('continuation-token'), continuationToken.openToken) ?? ''
+    const { sealToken, openToken } = continuationTokens(tokens, 'ListBuckets', identity.canonicalId)
+    const after = openContinuation(query.get('continuation-token'), openToken) ?? ''
     const here = [undefined, '', s3.region].includes(query.get('bucket-region'))
 
     const own = (await namespace.buckets.list()).filter(
@@ -47,7 +48,7 @@ export const listBuckets = defineOperation({
         })),
       },
       Owner: ownerElement(identity),
-      ContinuationToken: own.length > page.length ? continuationToken.sealToken(page.at(-1)?.name ?? '') : undefined,
+      ContinuationToken: own.length > page.length ? sealToken(page.at(-1)?.name ?? '') : undefined,
       Prefix: prefix,
     })
   },

@@ -1,17 +1,21 @@
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
-import { continuationToken } from './continuation-token.ts'
+import { describe, expect, it } from 'vitest'
+import type { Reply } from '../reply.ts'
+import { continuationTokens } from './continuation-tokens.ts'
+import { listBuckets } from './list-buckets.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
-import { createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
+import { createHarness, type Request, textsOf, tokensOf, xmlOf } from './testing/call-operation.ts'
 import { fill } from './testing/fill.ts'
 
 async function withKeys(keys: readonly string[]) {
   const harness = createHarness()
   await fill(harness, keys)
-  const list = (query: Readonly<Record<string, string>> = {}) =>
-    harness.call(listObjectsV2, { bucket: 'photos', query: { 'list-type': '2', ...query } })
+  const list = (query: Readonly<Record<string, string>> = {}, request: Request = {}) =>
+    harness.call(listObjectsV2, { bucket: 'photos', ...request, query: { 'list-type': '2', ...query } })
   return { ...harness, list }
 }
+
+const tokenOf = (reply: Reply, element = 'NextContinuationToken') => textsOf(reply, element)[0] ?? ''
 
 it('pages by token to the end, each key once (P-109)', async () => {
   const { list } = await withKeys(['a', 'b/1', 'b/2', 'c', 'd'])
@@ -20,7 +24,7 @@ it('pages by token to the end, each key once (P-109)', async () => {
   do {
     const reply = await list({ 'max-keys': '2', delimiter: '/', 'continuation-token': token })
     seen.push(...textsOf(reply, 'Key'), ...textsOf(reply, 'Prefix').filter((prefix) => prefix !== ''))
-    token = textsOf(reply, 'NextContinuationToken')[0] ?? ''
+    token = tokenOf(reply)
   } while (token !== '')
   expect(seen.sort()).toEqual(['a', 'b/', 'c', 'd'])
 })
@@ -32,7 +36,7 @@ it('counts keys and prefixes (P-104)', async () => {
 
 it('prefers the token to start-after and echoes both (P-109)', async () => {
   const { list } = await withKeys(['a', 'b', 'c'])
-  const token = continuationToken.sealToken('b')
+  const token = tokenOf(await list({ 'max-keys': '2' }))
   const reply = await list({ 'start-after': 'a', 'continuation-token': token })
   expect(textsOf(reply, 'Key')).toEqual(['c'])
   expect(textsOf(reply, 'StartAfter')).toEqual(['a'])
@@ -53,20 +57,50 @@ it('names owners only on request (P-110)', async () => {
   expect(textsOf(await list({ 'fetch-owner': 'true' }), 'DisplayName')).toEqual(['Alice'])
 })
 
-it.each(['garbage', 'MQ==', 'Mf8', 'a b'])('refuses the token %j (P-109)', async (token) => {
+const incorrect = { code: 'InvalidArgument', detail: { message: 'The continuation token provided is incorrect' } }
+
+it.each(['garbage', 'MQ==', 'MWI', 'Mf8', 'a b'])('refuses the token %j (P-109)', async (token) => {
   const { list } = await withKeys([])
-  await expect(list({ 'continuation-token': token })).rejects.toMatchObject({
-    code: 'InvalidArgument',
-    detail: { message: 'The continuation token provided is incorrect' },
-  })
+  await expect(list({ 'continuation-token': token })).rejects.toMatchObject(incorrect)
 })
 
-it('tokens are URL-safe and say what they were made of', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), (name) => {
-      const token = continuationToken.sealToken(name)
-      expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
-      expect(continuationToken.openToken(token)).toBe(name)
-    }),
-  )
+describe('a continuation token', () => {
+  it('cannot be read or made by a client, nor carried to another tree', async () => {
+    const { list } = await withKeys(['secret-1', 'secret-2'])
+    const token = tokenOf(await list({ 'max-keys': '1' }))
+    expect(Buffer.from(token, 'base64url').toString('latin1')).not.toContain('secret')
+    const forged = `${token.slice(0, -4)}AAAA`
+    await expect(list({ 'continuation-token': forged })).rejects.toMatchObject(incorrect)
+    const elsewhere = list({ 'continuation-token': token }, { tokens: tokensOf(2) })
+    await expect(elsewhere).rejects.toMatchObject(incorrect)
+  })
+
+  it('goes on in every worker of the tree, and after a restart', async () => {
+    const { list } = await withKeys(['a', 'b'])
+    const token = tokenOf(await list({ 'max-keys': '1' }, { tokens: tokensOf(7) }))
+    expect(textsOf(await list({ 'continuation-token': token }, { tokens: tokensOf(7) }), 'Key')).toEqual(['b'])
+  })
+
+  it('is good for its own bucket and listing only', async () => {
+    const { list, call, namespace } = await withKeys(['a', 'b'])
+    await namespace.buckets.create('films')
+    const ofPhotos = tokenOf(await list({ 'max-keys': '1' }))
+    const ofBuckets = tokenOf(await call(listBuckets, { query: { 'max-buckets': '1' } }), 'ContinuationToken')
+    const refused = [
+      list({ 'continuation-token': ofPhotos }, { bucket: 'films' }),
+      list({ 'continuation-token': ofBuckets }),
+      call(listBuckets, { query: { 'continuation-token': ofPhotos } }),
+    ]
+    for (const reply of refused) await expect(reply).rejects.toMatchObject(incorrect)
+  })
+
+  it('is URL-safe and says what it was made of', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (name) => {
+        const { sealToken, openToken } = continuationTokens(tokensOf(), 'ListObjectsV2', 'photos')
+        expect(sealToken(name)).toMatch(/^[A-Za-z0-9_-]+$/)
+        expect(openToken(sealToken(name))).toBe(name)
+      }),
+    )
+  })
 })

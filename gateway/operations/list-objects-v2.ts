@@ -1,7 +1,7 @@
 import { parseListV2 } from '../list-page.ts'
 import { defineOperation } from '../operation.ts'
 import { ListBucketResult } from '../shapes.ts'
-import { continuationToken } from './continuation-token.ts'
+import { continuationTokens } from './continuation-tokens.ts'
 import { listedPage } from './listed-entries.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -10,8 +10,9 @@ export const listObjectsV2 = defineOperation({
   name: 'ListObjectsV2',
   match: { method: 'GET', on: 'bucket', query: ['list-type=2'] },
   action: 's3:ListBucket',
-  async run({ bucket, query, namespace }) {
-    const asked = parseListV2(query, continuationToken.openToken)
+  async run({ bucket, query, namespace, tokens }) {
+    const { sealToken, openToken } = continuationTokens(tokens, 'ListObjectsV2', bucket)
+    const asked = parseListV2(query, openToken)
     const page = await namespace.objects.list({ bucket, ...asked })
     return xmlReply('ListBucketResult', ListBucketResult, {
       Name: bucket,
@@ -19,7 +20,7 @@ export const listObjectsV2 = defineOperation({
       KeyCount: page.entries.length, // P-104
       StartAfter: asked.startAfter === undefined ? undefined : asked.encoding.encode(asked.startAfter),
       ContinuationToken: asked.continuationToken,
-      NextContinuationToken: page.next === undefined ? undefined : continuationToken.sealToken(page.next),
+      NextContinuationToken: page.next === undefined ? undefined : sealToken(page.next),
     })
   },
 })

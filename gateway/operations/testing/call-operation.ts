@@ -1,7 +1,7 @@
 /** Calls an operation as app.ts does, without HTTP: parsed query, headers and body in, the reply value out. */
 
 import { Readable } from 'node:stream'
-import type { Identity } from '#auth'
+import { type Identity, type SealedTokens, sealedTokens } from '#auth'
 import type { ChecksumAlgorithm, Namespace } from '#namespace'
 import type { ObjectBody } from '../../body/pipeline.ts'
 import type { Call, Operation } from '../../operation.ts'
@@ -40,6 +40,15 @@ export type Request = {
   /** null: anonymous. Default: Alice. */
   readonly identity?: Identity | null
   readonly region?: string
+  /** Default: those of a tree's own master key. */
+  readonly tokens?: SealedTokens
+}
+
+/** Continuation tokens of the tree whose master key is made of this byte. */
+export function tokensOf(byte = 1): SealedTokens {
+  const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
+  const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
+  return sealedTokens({ id: key.id, subkey: () => key, findSubkey }, 'continuation-tokens')
 }
 
 /** An empty namespace and a way to call operations on it; `clock.now` may be moved. */
@@ -66,6 +75,7 @@ async function callOperation(
     namespace: as(identity ?? bob),
     identity,
     s3: { region: request.region ?? 'us-east-1' },
+    tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
     now: new Date('2026-11-20T12:00:00Z'),
     endpoint: 'https://s3.example.com:8443',

@@ -304,7 +304,7 @@ function openObject({ stat, bytes }: StoredObject, closed: () => void): OpenObje
 
 async function receive(body: Body): Promise<{ bytes: Buffer; eTag: string; checksum: Checksum | undefined }> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of body.bytes) chunks.push(chunk)
+  for await (const chunk of body.bytes) chunks.push(Buffer.from(chunk))
   const bytes = Buffer.concat(chunks)
   if (body.sizeBytes !== undefined && body.sizeBytes !== bytes.length) throw new NamespaceError('IncompleteBody')
   const names: readonly DigestName[] = ['MD5', ...body.digests]
