@@ -160,6 +160,7 @@ describe('deletes (P-149, P-209)', () => {
     [{ 'if-match': '*' }, stat, 'ok'],
     [{ 'if-match': '"e0"' }, stat, 'PreconditionFailed'],
     [{ 'if-match': '"e1"' }, undefined, 'NoSuchKey'],
+    [{ 'if-match': '*' }, undefined, 'NoSuchKey'],
     [{ 'x-amz-if-match-size': '3' }, stat, 'ok'],
     [{ 'x-amz-if-match-size': '4' }, stat, 'PreconditionFailed'],
     [{ 'x-amz-if-match-size': '3' }, undefined, 'ok'],

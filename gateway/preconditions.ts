@@ -68,7 +68,7 @@ function removalPrecondition(
   if (eTag === undefined && sizeBytes === undefined && time === undefined) return undefined
   const seconds = time === undefined ? undefined : parseTime(time)
   return (current) => {
-    // An absent key is 404 for If-Match, as AWS documents. Size and time are no conditions of AWS's for these buckets: with nothing to
+    // An absent key is 404 for If-Match, `*` included, as AWS answers (delete-object.test.ts has the evidence). Size and time are no conditions of AWS's for these buckets: with nothing to
     // compare they hold, and deleting what is not there is no error, as the public suite has it.
     if (current === undefined) {
       if (eTag === undefined) return

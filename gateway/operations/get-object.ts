@@ -1,10 +1,7 @@
 import type { OpenObject } from '#namespace'
 import { defineOperation } from '../operation.ts'
-import { checkRead } from '../preconditions.ts'
 import type { Reply } from '../reply.ts'
 import { objectSelection } from './object-selection.ts'
-import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
-import { requestedVersion } from './version-id.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
 export const getObject = defineOperation({
@@ -12,15 +9,11 @@ export const getObject = defineOperation({
   match: { method: 'GET', on: 'object' },
   action: 's3:GetObject',
   async run(call) {
-    const { bucket, key, query, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
-    const versionId = requestedVersion(query)
-    const select = objectSelection(call)
-    const object = await namespace.objects.open({ bucket, key, versionId })
+    const { target, select } = objectSelection(call)
+    const object = await call.namespace.objects.open(target)
     return closingOnError(object, () => {
-      checkRead(headers, object.stat) // P-125 … P-127
-      const { status, range, headers: answer } = select(object.stat)
-      return { status, headers: answer, content: { kind: 'object', object, ...range } }
+      const { status, range, headers } = select(object.stat)
+      return { status, headers, content: { kind: 'object', object, ...range } }
     })
   },
 })

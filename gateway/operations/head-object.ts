@@ -1,8 +1,5 @@
 import { defineOperation } from '../operation.ts'
-import { checkRead } from '../preconditions.ts'
 import { objectSelection } from './object-selection.ts'
-import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
-import { requestedVersion } from './version-id.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
 export const headObject = defineOperation({
@@ -10,14 +7,9 @@ export const headObject = defineOperation({
   match: { method: 'HEAD', on: 'object' },
   action: 's3:GetObject',
   async run(call) {
-    const { bucket, key, query, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
-    const versionId = requestedVersion(query)
-    const select = objectSelection(call)
-    const stat = await namespace.objects.stat({ bucket, key, versionId })
-    checkRead(headers, stat)
-    const { status, range, headers: answer } = select(stat)
+    const { target, select } = objectSelection(call)
+    const { status, range, headers } = select(await call.namespace.objects.stat(target))
     // P-015: the length a GET would have, though there is no body.
-    return { status, headers: { ...answer, 'content-length': range.lengthBytes } }
+    return { status, headers: { ...headers, 'content-length': range.lengthBytes } }
   },
 })

@@ -1,11 +1,14 @@
 /** What GetObject and HeadObject say of an object: all of it, a range, or a part. */
 
-import type { ObjectStat } from '#namespace'
+import type { ObjectStat, ObjectTarget } from '#namespace'
 import { type ByteRange, contentRange, parsePartNumber, parseRange, partRange } from '../byte-range.ts'
 import { objectHeaders, responseOverrides } from '../headers.ts'
 import type { Call } from '../operation.ts'
+import { checkRead } from '../preconditions.ts'
 import type { Reply } from '../reply.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
+import { requestedVersion } from './version-id.ts'
 
 type Selection = {
   readonly status: 200 | 206
@@ -14,16 +17,23 @@ type Selection = {
 }
 
 /**
- * Reads what the request asks for, before an object is looked up, and answers how to apply it to the object found.
- * Throws InvalidArgument and InvalidRequest at once; InvalidRange and InvalidPartNumber (416) when applied (P-121 … P-124).
+ * Reads what the request asks for, before an object is looked up: which object, and how to apply the rest to the object found.
+ * Throws InvalidArgument, InvalidRequest and NotImplemented at once; NotModified and PreconditionFailed (P-125 … P-127), InvalidRange
+ * and InvalidPartNumber (416, P-121 … P-124) when applied.
  */
-export function objectSelection({ query, headers, identity }: Pick<Call, 'query' | 'headers' | 'identity'>) {
+export function objectSelection({ bucket, key, query, headers, identity }: Call): {
+  readonly target: ObjectTarget
+  readonly select: (stat: ObjectStat) => Selection
+} {
+  refuseUnsupportedHeaders(headers)
+  const target = { bucket, key, versionId: requestedVersion(query) }
   const rangeHeader = headers.get('range')
   const partNumber = parsePartNumber(query.get('partNumber'), rangeHeader)
   const overrides = responseOverrides(query, identity !== undefined)
   const withChecksum = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
 
-  return (stat: ObjectStat): Selection => {
+  const select = (stat: ObjectStat): Selection => {
+    checkRead(headers, stat)
     const part = partNumber === undefined ? undefined : partOf(stat, partNumber)
     const range = part ?? parseRange(rangeHeader, stat.sizeBytes)
     const whole = range === undefined || range.lengthBytes === stat.sizeBytes
@@ -40,6 +50,7 @@ export function objectSelection({ query, headers, identity }: Pick<Call, 'query'
       },
     }
   }
+  return { target, select }
 }
 
 /** The one part of an empty object is all of it: no Content-Range can name no bytes. */
