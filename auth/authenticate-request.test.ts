@@ -526,8 +526,11 @@ describe('a presigned URL', () => {
     )
   })
 
+  // Ceph's suite wants 403 for a negative life time, taking it for one that is over (test_object_raw_put_authenticated_expired). AWS
+  // takes it for a parameter that is wrong, in these words (https://github.com/fog/fog/issues/3528), and such are 400.
   it.each([
     ['-7', 'X-Amz-Expires must be non-negative'],
+    ['-1000', 'X-Amz-Expires must be non-negative'],
     ['ten', 'X-Amz-Expires should be a number'],
     ['', 'X-Amz-Expires should be a number'],
     ['1.5', 'X-Amz-Expires should be a number'],
