@@ -49,7 +49,7 @@ export type Found = {
   readonly stat: Stat
   /** The attribute asked for, absent where the file has none (or the mount knows no attributes). */
   readonly attribute: Buffer | undefined
-  /** The whole content, when it is a regular file of at most `bodyBytesMax` bytes. */
+  /** The whole content as of `stat`, when it is a regular file of at most `bodyBytesMax` bytes that nobody kept writing to meanwhile. */
   readonly body: Buffer | undefined
   /** A file or directory, open for reading, when `keepOpen` was asked and no body came back. Then the caller closes it. */
   readonly descriptor: Descriptor | undefined

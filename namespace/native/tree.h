@@ -82,8 +82,16 @@ inline bool writeFully(int fd, const uint8_t* from, size_t n, off_t position) {
   return true;
 }
 
+// Nobody has written to the file between the two looks: what was read in between belongs to them. A writer gives the file its new mtime
+// before its first byte.
+inline bool unchanged(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
 // The fused look-up: row, length of the body or -1, descriptor or -1, attribute, body. Nothing at all when nothing is there.
-// bodyMax -1: never a body.
+// bodyMax -1: never a body. A file that is being written to is looked at again, and after four times comes without its body, with the
+// last row: its record, which is of before, does not fit that any more.
 inline void findWork(Job& job, int root, const std::string& attribute, int64_t bodyMax, bool keepOpen) {
   Fd fd(openBeneath(root, job.path, readFlags));
   struct stat s;
@@ -110,12 +118,19 @@ inline void findWork(Job& job, int root, const std::string& attribute, int64_t b
       out.resize(before + size);
       ssize_t got = readFully(fd.number, out.data() + before, size, 0);
       if (got < 0) return job.fail("read");
-      if (static_cast<size_t>(got) == size)
+      struct stat after;
+      if (fstat(fd.number, &after)) return job.fail("fstat");
+      bool whole = static_cast<size_t>(got) == size && unchanged(s, after);
+      s = after;
+      if (!whole && tries < 3) continue;
+      if (whole) {
         tail[0] = static_cast<int32_t>(size);
-      else if (tries < 3 && fstat(fd.number, &s) == 0)
-        continue;  // cut short by somebody since the stat: size and bytes must belong together
-      else
+      } else {
+        int32_t attributeBytes = row.attributeBytes;
+        row = rowOf(s);
+        row.attributeBytes = attributeBytes;
         out.resize(before);
+      }
     }
     if (tail[0] < 0 && keepOpen && readable) tail[1] = fd.release();
     memcpy(out.data(), &row, sizeof row);
@@ -144,6 +159,8 @@ inline bool findRemembered(const std::string& path, int root, const std::string&
     out.resize(before + size);
     iovec part{out.data() + before, size};
     if (size > 0 && preadv2(fd.number, &part, 1, 0, inMemory ? 0 : RWF_NOWAIT) != static_cast<ssize_t>(size)) return false;
+    struct stat after;
+    if (fstat(fd.number, &after) || !unchanged(s, after)) return false;
     tail[0] = static_cast<int32_t>(size);
   }
   if (tail[0] < 0 && keepOpen) tail[1] = fd.release();

@@ -1,10 +1,13 @@
 /** Identity per call: enforced by the kernel, never leaking into another call. Needs root, to make files of others. */
-import { chmodSync, chownSync, mkdirSync, promises, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, promises, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { PosixIdentity } from '../files.ts'
 import type { OpenedFiles } from './contract-tree.ts'
 import { contentOf, statOnly, type Tree, testOnTree } from './contract-tree.ts'
+
+/** statfs(2) */
+const NFS_SUPER_MAGIC = 0x6969
 
 const user = (uid: number, gid = uid, groups: readonly number[] = []): PosixIdentity => ({ uid, gid, groups })
 
@@ -35,17 +38,15 @@ export function identityContract(open: () => Promise<OpenedFiles>): void {
     expect(await read(user(2001, 3000), 'group')).toBe('content of group')
     expect(await read(user(2001, 2001, [4, 3000, 5]), 'group')).toBe('content of group')
     expect(await read(user(2001, 2001, [4, 3001, 5]), 'group')).toBe('EACCES')
-    expect(
-      await read(
-        user(
-          2001,
-          2001,
-          Array.from({ length: 1000 }, (_, i) => 2500 + i),
-        ),
-        'group',
-      ),
-    ).toBe('content of group')
     expect(await read(undefined, 'own')).toBe('content of own')
+  })
+
+  onTree('a thousand supplementary groups count', async (tree, skip) => {
+    if (statfsSync(tree.directory).type === NFS_SUPER_MAGIC)
+      skip('NFS carries 16 groups of a caller; more only count where the server looks them up itself')
+    plant(tree, skip, 'group', 2000, 3000, 0o640)
+    const groups = Array.from({ length: 1000 }, (_, i) => 2500 + i)
+    expect(await contentOf(tree.files.as(user(2001, 2001, groups)), 'group')).toBe('content of group')
   })
 
   onTree('what a user makes is theirs, and what they may not is refused', async (tree, skip) => {

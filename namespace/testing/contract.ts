@@ -6,6 +6,7 @@ import { confinementContract } from './contract-confinement.ts'
 import { identityContract } from './contract-identity.ts'
 import { lockContract } from './contract-locks.ts'
 import { publishContract } from './contract-publish.ts'
+import { rewritesContract } from './contract-rewrites.ts'
 import { sendContract } from './contract-send.ts'
 import type { OpenedFiles } from './contract-tree.ts'
 
@@ -16,6 +17,7 @@ export function filesContract(name: string, open: () => Promise<OpenedFiles>): v
     confinementContract(open)
     publishContract(open)
     bytesContract(open)
+    rewritesContract(open)
     lockContract(open)
     sendContract(open)
     identityContract(open)

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { NamespaceError } from '../errors.ts'
 import { type NamespaceOptions, type OpenNamespace, openNamespace, type Problem } from '../namespace.ts'
 import type { Body, Caller, Description, Namespace } from '../verbs.ts'
 
@@ -58,6 +59,35 @@ export async function openFixture(options: Partial<NamespaceOptions> = {}): Prom
     },
   }
 }
+
+/** A fixture with the bucket `docs`. */
+export type DocsFixture = Fixture & {
+  /** Absolute path of what lies in the bucket's directory. */
+  inBucket(...path: readonly string[]): string
+  /** Temporaries anywhere in the bucket, and what a pending upload keeps. */
+  leftOvers(): Promise<string[]>
+}
+
+export async function openDocs(options: Partial<NamespaceOptions> = {}): Promise<DocsFixture> {
+  const fixture = await openFixture(options)
+  await fixture.namespace.buckets.create('docs')
+  const inBucket = (...path: readonly string[]): string => join(fixture.directory, 'docs', ...path)
+  return {
+    ...fixture,
+    inBucket,
+    leftOvers: async () =>
+      (await readdir(inBucket(), { recursive: true })).filter((name) =>
+        /(^|\/)\.s3-|\/(data|claim|done|part|slots)\./.test(name),
+      ),
+  }
+}
+
+/** The S3 code with which it was refused; undefined: it was not. */
+export const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => (error instanceof NamespaceError ? error.code : String(error)),
+  )
 
 export const plain: Description = { headers: { 'content-type': 'text/plain' }, metadata: {} }
 
