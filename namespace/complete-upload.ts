@@ -22,7 +22,7 @@ import {
   uploadPath,
   writeUploadFile,
 } from './upload-store.ts'
-import { removeTemporaries, uploadTemporaries } from './uploads.ts'
+import { removeTemporaries, uploadTemporaries } from './upload-temporaries.ts'
 import type { CompletePart, ObjectStat, Put } from './verbs.ts'
 
 type Upload = { readonly key: string; readonly uploadId: string; readonly document: UploadDocument }
@@ -33,8 +33,8 @@ type Upload = { readonly key: string; readonly uploadId: string; readonly docume
  * Where every part lies in its slot and nobody may still be writing one, the assembly file is the object: a check, a truncate and a
  * rename, whatever the size. Otherwise the parts are cloned or copied by the server into a new file, which a late UploadPart cannot reach.
  *
- * completed.json is written before the rename and names the temporary: while that is there, nothing was published; once it is gone, a
- * repeated Complete answers the same and never publishes twice.
+ * completed.json is written before the rename and names the temporary: while that is there, nothing was published (see findCompleted for
+ * what tells the exceptions); once it is gone, a repeated Complete answers the same and never publishes twice.
  */
 export async function completeUpload(
   place: Place,
@@ -68,8 +68,7 @@ async function complete(
     const content = contentOf(upload, chosen)
     const beforeRename = (): Promise<void> => writeIntent(place, upload, temporary, chosen)
     const precondition = options.precondition
-    const { stat, consumed } = await publish(place, { key, temporary, content, precondition, beforeRename })
-    if (!consumed) await writeIntent(place, upload, temporary, chosen)
+    const { stat } = await publish(place, { key, temporary, content, precondition, beforeRename })
     await forgetParts(place, upload, names)
     return stat
   } catch (error) {
@@ -86,8 +85,7 @@ async function complete(
  */
 async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Temporary): Promise<void> {
   try {
-    const stat = await place.service.statPath(path)
-    if (stat === undefined || stat.links > 1) return
+    if ((await findCompleted(place, key, uploadId)) !== undefined) return
     await place.service.unlink(uploadPath(place, uploadId, 'completed.json'))
     if (path === within(place, uploadTemporaries(key, uploadId).final)) await place.service.unlink(path)
   } catch {
@@ -118,7 +116,7 @@ async function answerOfBefore(place: Place, upload: Upload): Promise<ObjectStat 
   if (intent === undefined) return undefined
   const current = await findObject(place, key)
   if (current?.record?.trusted === true && current.record.record.uploadId === uploadId) return current.stat
-  const completed = await findCompleted(place, uploadId)
+  const completed = await findCompleted(place, key, uploadId)
   return completed && overwrittenSince(place, upload, completed)
 }
 
@@ -207,6 +205,9 @@ async function openIfThere(calls: FileCalls, path: string, how: 'read' | 'write'
 /** All parts into a new file, in a clone or a copy that the file system makes. */
 async function copyAll(place: Place, upload: Upload, chosen: Chosen): Promise<Temporary> {
   const { assembly, final } = uploadTemporaries(upload.key, upload.uploadId)
+  // Left by a Complete that was cut off. Its intent goes first: with the temporary gone it would say that the object was published, and the
+  // next Complete would answer for an object that never was.
+  await place.service.unlink(uploadPath(place, upload.uploadId, 'completed.json'))
   await place.service.unlink(within(place, final)).catch(() => false)
   const temporary = await createTemporary(place, upload.key, final, nameOf(final))
   try {
@@ -279,8 +280,9 @@ async function forgetParts(place: Place, { key, uploadId }: Upload, names: reado
   const kept = new Set(['upload.json', 'completed.json'])
   try {
     const paths = names.filter((name) => !kept.has(name)).map((name) => uploadPath(place, uploadId, name))
-    await Promise.all(paths.map((path) => place.service.unlink(path)))
+    // The temporary first: a directory's object has not consumed it, and while it is there only the object says that it was published.
     await removeTemporaries(place, key, uploadId)
+    await Promise.all(paths.map((path) => place.service.unlink(path)))
     await pruneDirectories(place, key, parentOf(keyPath(key).path))
   } catch (error) {
     const message = error instanceof Error ? error.message : undefined

@@ -1,9 +1,11 @@
 import type { FileCalls } from './files.ts'
+import { directoryRecord } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { recordAttribute } from './layout.ts'
 import { directoryStat } from './object-stat.ts'
 import { type Place, within } from './place.ts'
 import { isMade, madeMark, type StoredRecord } from './record.ts'
+import { removeTemporaries } from './upload-temporaries.ts'
 import type { ObjectStat } from './verbs.ts'
 
 /**
@@ -19,7 +21,9 @@ export async function writeDirectoryObject(
 ): Promise<ObjectStat | undefined> {
   const { root, records, options } = place
   return withDirectory(place, key, async (calls, descriptor) => {
-    const made = isMade(await calls.readAttribute(descriptor, recordAttribute))
+    const before = await calls.readAttribute(descriptor, recordAttribute)
+    await settleUpload(place, key, before)
+    const made = isMade(before)
     const complete = made ? { ...record, made: true } : record
     const value = records.encode(complete)
     if (value.length > root.capabilities.attributeBytesMax) return undefined
@@ -37,12 +41,20 @@ export async function removeDirectoryObject(place: Place, key: string): Promise<
   const found = await place.calls.find(within(place, directory), want)
   const attribute = found?.stat.type === 'directory' ? found.attribute : undefined
   if (attribute === undefined || !attribute.includes('"mac"')) return false
+  await settleUpload(place, key, attribute)
   return withDirectory(place, key, async (calls, descriptor) => {
     if (isMade(attribute)) await calls.writeAttribute(descriptor, recordAttribute, madeMark)
     else await calls.removeAttribute(descriptor, recordAttribute)
     if (place.options.flush) await calls.flush(descriptor)
     return true
   })
+}
+
+/** What takes the place of an object that a Complete published, and may have been killed over: see removeTemporaries. */
+async function settleUpload(place: Place, key: string, attribute: Buffer | undefined): Promise<void> {
+  const read = directoryRecord(place, attribute)
+  if (read?.trusted === true && read.record.uploadId !== undefined)
+    await removeTemporaries(place, key, read.record.uploadId)
 }
 
 async function withDirectory<Result>(

@@ -23,7 +23,7 @@ type Publication = {
   readonly temporary: Temporary
   readonly content: Content
   readonly precondition?: Precondition | undefined
-  /** Called under the lock, when nothing can refuse any more. */
+  /** Called under the lock, when no precondition can refuse any more. */
   readonly beforeRename?: () => Promise<void>
 }
 
@@ -64,13 +64,13 @@ export async function publishLocked(
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const current = await judged(place, publication)
     const replace = publication.precondition === undefined || current !== undefined
+    await publication.beforeRename?.()
     // Bytes of before, plain or aside, win every look-up over a record on the directory: what replaces them is a file as well.
     if (directory !== undefined && (current === undefined || current.kind === 'directory')) {
       const stat = await publishDirectory(place, publication)
       if (stat !== undefined) return { stat, consumed: false }
     }
     const prepared = await prepareRecord(place, publication)
-    await publication.beforeRename?.()
     try {
       const stat = await makeVisible(place, publication, prepared, path, replace)
       if (directory !== undefined) await removeDirectoryObject(place, publication.key)

@@ -15,7 +15,8 @@ import {
   uploadPath,
   writeUploadFile,
 } from './upload-store.ts'
-import { partStat, statUpload, uploadTemporaries } from './uploads.ts'
+import { uploadTemporaries } from './upload-temporaries.ts'
+import { partStat, statUpload } from './uploads.ts'
 import type { Body, ObjectStat, PartStat } from './verbs.ts'
 import { writeBody } from './write-body.ts'
 

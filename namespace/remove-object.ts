@@ -3,8 +3,9 @@ import { removeDirectoryObject } from './directory-object.ts'
 import { isErrno } from './file-errors.ts'
 import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
-import { parentOf } from './layout.ts'
+import { parentOf, recordAttribute } from './layout.ts'
 import { type Place, requireBucket, within } from './place.ts'
+import { removeTemporaries } from './upload-temporaries.ts'
 import type { Precondition } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html; false: there was nothing. */
@@ -31,19 +32,34 @@ export async function removeObject(
 /** The alias first: were the plain file removed first, a crash would let an older alias show up as the object. */
 async function removeLocked(place: Place, key: string): Promise<boolean> {
   const { path, alias } = keyPath(key)
-  const aside = await removeFile(place, alias)
+  const aside = await removeFile(place, key, alias)
   const record = await removeDirectoryObject(place, key)
-  const plain = await removeFile(place, path)
+  const plain = await removeFile(place, key, path)
   return aside || record || plain
 }
 
 /** Only regular files are objects: a link, fifo or directory of that name is left alone. */
-async function removeFile(place: Place, path: string): Promise<boolean> {
+async function removeFile(place: Place, key: string, path: string): Promise<boolean> {
   const full = within(place, path)
-  if ((await place.calls.statPath(full))?.type !== 'file') return false
+  const stat = await place.calls.statPath(full)
+  if (stat?.type !== 'file') return false
+  if (stat.links > 1) await settleUpload(place, key, full)
   const removed = await place.calls.unlink(full)
   if (removed && place.options.flush) await flushRemoval(place, parentOf(full))
   return removed
+}
+
+/** The second name may be an upload's temporary: its Complete was cut off between `link` and `unlink`. See removeTemporaries. */
+async function settleUpload(place: Place, key: string, full: string): Promise<void> {
+  const want = { attribute: recordAttribute, bodyBytesMax: -1, keepOpen: false }
+  const found = await place.service.find(full, want).catch((error: unknown) => {
+    // To be removed, a file need not be readable.
+    if (isErrno(error, 'EACCES')) return undefined
+    throw error
+  })
+  const read = found && (await place.records.read(found))
+  if (read?.trusted === true && read.record.uploadId !== undefined)
+    await removeTemporaries(place, key, read.record.uploadId)
 }
 
 /**

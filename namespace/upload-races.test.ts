@@ -4,31 +4,21 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
 import { dyingFiles } from './testing/dying-files.ts'
-import { alice, bodyOf, type Fixture, get, openFixture, plain } from './testing/fixture.ts'
+import { alice, bodyOf, codeOf, type DocsFixture, get, openDocs, plain, put } from './testing/fixture.ts'
 import type { CompletePart, Namespace } from './verbs.ts'
 
-let fixture: Fixture
+let fixture: DocsFixture
 let namespace: Namespace
 
 beforeEach(async () => {
-  fixture = await openFixture()
+  fixture = await openDocs()
   namespace = fixture.namespace
-  await namespace.buckets.create('docs')
 })
 
 afterEach(() => fixture.close())
 
 const mebibyte = 2 ** 20
-const inBucket = (...path: string[]): string => join(fixture.directory, 'docs', ...path)
-const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => (error instanceof NamespaceError ? error.code : String(error)),
-  )
-const leftOvers = async (): Promise<string[]> =>
-  (await readdir(inBucket(), { recursive: true })).filter((name) =>
-    /(^|\/)\.s3-|\/(data|claim|done|part|slots)\./.test(name),
-  )
+const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 
 async function uploaded(key: string, sizes: readonly number[], through = namespace) {
   const { uploadId } = await through.uploads.begin({ bucket: 'docs', key }, plain, undefined)
@@ -60,7 +50,7 @@ test.each(layouts)(
     expect((await namespace.uploads.list('docs', '')).map(({ uploadId }) => uploadId)).toEqual([upload.uploadId])
     expect((await namespace.uploads.listParts(upload, { after: 0, max: 9 })).parts).toHaveLength(each.sizes.length)
     await namespace.uploads.abort(upload)
-    expect(await leftOvers()).toEqual([])
+    expect(await fixture.leftOvers()).toEqual([])
     expect(await codeOf(namespace.objects.stat(upload))).toBe('NoSuchKey')
   },
 )
@@ -100,11 +90,107 @@ test.each(layouts.flatMap((each) => [each, { ...each, layout: `${each.layout}, i
         await namespace.uploads.complete(upload, wanted, {})
         await namespace.objects.remove(upload, {})
       }
-      expect(await leftOvers(), where).toEqual([])
+      expect(await fixture.leftOvers(), where).toEqual([])
     }
   },
   60_000,
 )
+
+/** If-None-Match: * */
+const onlyNew = (current: unknown): void => {
+  if (current !== undefined) throw new NamespaceError('InvalidRequest')
+}
+
+const published = [
+  ...layouts.flatMap((each) => [
+    { ...each, key: 'k', options: {} },
+    { ...each, key: 'k', options: { precondition: onlyNew }, layout: `${each.layout}, if none is there,` },
+  ]),
+  { key: 'd/', sizes: [0], options: {}, layout: 'of a directory' },
+  { key: 'd/', sizes: [0], options: { precondition: onlyNew }, layout: 'of a directory, if none is there,' },
+]
+
+const meanwhile = [
+  { what: 'was deleted', change: (key: string) => namespace.objects.remove({ bucket: 'docs', key }, {}), left: undefined },
+  { what: 'was overwritten', change: (key: string) => put(namespace, 'docs', key, 'newer'), left: 'newer' },
+] // biome-ignore format: one change a line
+
+test.each(published.flatMap((each) => meanwhile.map((then) => ({ ...each, ...then }))))(
+  'an object that a Complete $layout published before it was killed, and that $what, does not come back',
+  async ({ key, sizes, options, change, left }) => {
+    for (let count = 0, crashed = true; crashed; count += 1) {
+      const dying = dyingFiles()
+      const victim = (await fixture.victim({ openFiles: dying.openFiles })).as(alice)
+      const { upload, wanted } = await uploaded(key, sizes)
+      dying.arm({ crashAfter: count })
+      crashed = await victim.uploads.complete(upload, wanted, options).then(
+        () => false,
+        () => true,
+      )
+      await dying.bury()
+      const where = dying.log().join('; ')
+      if ((await codeOf(namespace.objects.stat(upload))) === undefined) {
+        expect(await codeOf(namespace.uploads.abort(upload)), where).toBe('NoSuchUpload')
+        await change(key)
+        // One that shall not overwrite may be refused instead.
+        await codeOf(namespace.uploads.complete(upload, wanted, options))
+        expect((await get(namespace, 'docs', key).catch(() => undefined))?.slice(0, 9), where).toBe(left)
+      }
+      await namespace.uploads.complete(upload, wanted, {}).catch(() => undefined)
+      await namespace.objects.remove(upload, {})
+    }
+  },
+  60_000,
+)
+
+/** A Complete by copying, killed after so many changes. */
+async function killed(
+  upload: { bucket: string; key: string; uploadId: string },
+  wanted: CompletePart[],
+  count: number,
+) {
+  const dying = dyingFiles()
+  const victim = (await fixture.victim({ openFiles: dying.openFiles })).as(alice)
+  dying.arm({ crashAfter: count })
+  const crashed = await victim.uploads.complete(upload, wanted, {}).then(
+    () => false,
+    () => true,
+  )
+  await dying.bury()
+  return { crashed, where: dying.log().join('; ') }
+}
+
+test('an upload whose Complete is killed twice, anywhere, is published by the third', async () => {
+  for (let first = 0, more = true; more; first += 1) {
+    for (let second = 0, again = true; again; second += 1) {
+      const { upload, wanted } = await uploaded('k', [7])
+      const one = await killed(upload, wanted, first)
+      const two = await killed(upload, wanted, second)
+      more = one.crashed
+      again = two.crashed
+      await namespace.uploads.complete(upload, wanted, {})
+      const content = await get(namespace, 'docs', 'k').catch(String)
+      expect(content, `${one.where}, then ${two.where}`).toBe('0000000')
+      await namespace.objects.remove(upload, {})
+    }
+  }
+}, 60_000)
+
+test('a Complete that finds no room, after one that was killed, leaves a pending upload', async () => {
+  const failing = dyingFiles()
+  const other = (await fixture.another({ openFiles: failing.openFiles })).as(alice)
+  for (let count = 0, crashed = true; crashed; count += 1) {
+    const { upload, wanted } = await uploaded('k', [7])
+    const one = await killed(upload, wanted, count)
+    crashed = one.crashed
+    failing.arm({ faults: [{ call: 'copyRange', code: 'ENOSPC' }] })
+    await other.uploads.complete(upload, wanted, {}).catch(() => undefined)
+    failing.arm({})
+    await other.uploads.complete(upload, wanted, {})
+    expect(await get(namespace, 'docs', 'k').catch(String), one.where).toBe('0000000')
+    await namespace.objects.remove(upload, {})
+  }
+}, 60_000)
 
 test('sweep clears an upload whose Abort was cut off, and no upload that is young', async () => {
   const dying = dyingFiles()
@@ -156,6 +242,6 @@ test.skipIf(process.getuid?.() !== 0)(
     const second = await uploaded('d/l', [5 * mebibyte], as(65_534))
     await chmod(inBucket('d'), 0o1777)
     await as(65_533).uploads.abort(second.upload)
-    expect(await leftOvers()).toEqual([])
+    expect(await fixture.leftOvers()).toEqual([])
   },
 )

@@ -2,6 +2,7 @@ import { type Static, Type as T } from 'typebox'
 import { Value } from 'typebox/value'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
+import { findObject } from './find-object.ts'
 import { join, recordAttribute, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, within } from './place.ts'
@@ -95,13 +96,21 @@ export async function findUploadFile<K extends Kind>(
 
 /**
  * What Complete answered, once it has published: until then completed.json names a temporary that is still there, and the upload is as
- * pending as it was. With a second name the temporary is the object already: a Complete that was cut off between `link` and `unlink`.
+ * pending as it was. A Complete that was cut off right after it had published leaves it too: with a second name, which is the object's
+ * (between `link` and `unlink`); or, where the object is a record on the directory `key`, beside that record. A DELETE of such an object
+ * removes the temporary first (removeTemporaries).
  */
-export async function findCompleted(place: Place, uploadId: string): Promise<CompletedDocument | undefined> {
+export async function findCompleted(
+  place: Place,
+  key: string,
+  uploadId: string,
+): Promise<CompletedDocument | undefined> {
   const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
   if (completed === undefined) return undefined
   const temporary = await place.service.statPath(within(place, completed.temporary))
-  return temporary === undefined || temporary.links > 1 ? completed : undefined
+  if (temporary === undefined || temporary.links > 1) return completed
+  const current = key.endsWith('/') ? await findObject(place, key) : undefined
+  return current?.record?.trusted === true && current.record.record.uploadId === uploadId ? completed : undefined
 }
 
 /** Throws NoSuchUpload when the upload's directory is gone. */

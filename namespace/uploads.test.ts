@@ -1,27 +1,22 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { readdir, readFile, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { NamespaceError } from './errors.ts'
-import { alice, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
+import { alice, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
 import type { CompletePart, Namespace, PartStat } from './verbs.ts'
 
-let fixture: Fixture
+let fixture: DocsFixture
 let namespace: Namespace
 
 beforeEach(async () => {
-  fixture = await openFixture()
+  fixture = await openDocs()
   namespace = fixture.namespace
-  await namespace.buckets.create('docs')
 })
 
 afterEach(() => fixture.close())
 
 const mebibyte = 2 ** 20
-const code = (error: unknown): string => (error instanceof NamespaceError ? error.code : String(error))
-const codeOf = (work: Promise<unknown>): Promise<string | undefined> => work.then(() => undefined, code)
 const fill = (letter: string, sizeBytes: number): Buffer => Buffer.alloc(sizeBytes, letter)
 const md5 = (bytes: Buffer): Buffer => createHash('md5').update(bytes).digest()
 
@@ -37,9 +32,7 @@ const wanted = (parts: readonly PartStat[]): CompletePart[] =>
 const complete = (key: string, uploadId: string, parts: readonly PartStat[], through = namespace) =>
   through.uploads.complete({ bucket: 'docs', key, uploadId }, wanted(parts), {})
 
-const inBucket = (...path: string[]): string => join(fixture.directory, 'docs', ...path)
-const leftOvers = async (): Promise<string[]> =>
-  (await readdir(inBucket(), { recursive: true })).filter((name) => /(^|\/)\.s3-|\/(data|claim|done|part)\./.test(name))
+const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 
 test('equal parts lie in their places already: the object is the assembly file, renamed', async () => {
   const uploadId = await begin('deep/er/key')
@@ -57,7 +50,7 @@ test('equal parts lie in their places already: the object is the assembly file, 
   expect(stat.eTag).toBe(`${md5(Buffer.concat(bytes.map(md5))).toString('hex')}-3`)
   expect(stat.parts?.map(({ sizeBytes }) => sizeBytes)).toEqual([5 * mebibyte, 5 * mebibyte, 1000])
   expect(stat.checksum).toMatchObject({ algorithm: 'CRC64NVME', type: 'FULL_OBJECT' })
-  expect(await leftOvers()).toEqual([])
+  expect(await fixture.leftOvers()).toEqual([])
   const single = await put(namespace, 'docs', 'same', whole)
   expect(single.stat.checksum).toEqual(stat.checksum)
 })
@@ -72,7 +65,7 @@ test('odd sizes, gaps and re-sent parts make the same object by copying', async 
   await complete('odd', uploadId, [first, seventh, ninth])
   const expected = Buffer.concat([fill('a', 5 * mebibyte + 1), fill('b', 5 * mebibyte), fill('c', 10)])
   expect((await readFile(inBucket('odd'))).equals(expected)).toBe(true)
-  expect(await leftOvers()).toEqual([])
+  expect(await fixture.leftOvers()).toEqual([])
 })
 
 test('a full-object CRC32 and a composite SHA256 are those of AWS', async () => {
@@ -143,7 +136,7 @@ test('after Complete or Abort a late part is NoSuchUpload and changes nothing', 
   expect(await codeOf(putPart('dir/l', gone, 1, fill('z', 10)))).toBe('NoSuchUpload')
   expect(await codeOf(complete('dir/l', gone, [part]))).toBe('NoSuchUpload')
   expect(existsSync(inBucket('dir'))).toBe(false)
-  expect(await leftOvers()).toEqual([])
+  expect(await fixture.leftOvers()).toEqual([])
 })
 
 test('a part whose writer is still there when Complete comes cannot reach the published object', async () => {

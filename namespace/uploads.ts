@@ -4,7 +4,7 @@ import { pruneDirectories } from './directories.ts'
 import { isErrno } from './file-errors.ts'
 import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
-import { assemblyName, join, parentOf, transit } from './layout.ts'
+import { parentOf, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import { ownerOf } from './publish.ts'
@@ -21,6 +21,7 @@ import {
   uploadPath,
   writeUploadFile,
 } from './upload-store.ts'
+import { removeTemporaries } from './upload-temporaries.ts'
 import type { Description, PartStat, UploadStat } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html */
@@ -50,7 +51,7 @@ export async function beginUpload(
 
 export const statUpload = async (place: Place, key: string, uploadId: string): Promise<UploadStat> => {
   const upload = await readUpload(place, key, uploadId)
-  if ((await findCompleted(place, uploadId)) !== undefined) throw noSuchUpload(uploadId)
+  if ((await findCompleted(place, key, uploadId)) !== undefined) throw noSuchUpload(uploadId)
   return uploadStat(uploadId, upload)
 }
 
@@ -84,22 +85,6 @@ export async function removeUpload(place: Place, key: string, uploadId: string):
   await removeTree(place.service, uploadPath(place, uploadId))
 }
 
-/** As the service: the assembly is a file of whoever sent the first part. */
-export async function removeTemporaries(place: Place, key: string, uploadId: string): Promise<void> {
-  const { assembly, final } = uploadTemporaries(key, uploadId)
-  for (const path of [assembly, final]) {
-    await place.service.unlink(within(place, path)).catch((error: unknown) => {
-      if (!isErrno(error, 'ENOTDIR', 'ENOENT')) throw error
-    })
-  }
-}
-
-/** Relative to the bucket, in the target's own directory. */
-export const uploadTemporaries = (key: string, uploadId: string): { assembly: string; final: string } => {
-  const assembly = join(parentOf(keyPath(key).path), assemblyName(uploadId))
-  return { assembly, final: `${assembly}-final` }
-}
-
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html */
 export async function listParts(
   place: Place,
@@ -129,7 +114,7 @@ export async function listUploads(place: Place, prefix: string): Promise<readonl
     (await uploadIds(place)).map(async (uploadId) => {
       const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
       if (upload === undefined || !upload.key.startsWith(prefix)) return undefined
-      return (await findCompleted(place, uploadId)) === undefined ? uploadStat(uploadId, upload) : undefined
+      return (await findCompleted(place, upload.key, uploadId)) === undefined ? uploadStat(uploadId, upload) : undefined
     }),
   )
   return uploads
