@@ -2,30 +2,23 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { NamespaceError } from './errors.ts'
 import { dyingFiles } from './testing/dying-files.ts'
-import { alice, bob, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
+import { alice, bob, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
 import { watchedFiles } from './testing/watched-files.ts'
 import type { Namespace } from './verbs.ts'
 
-let fixture: Fixture
+let fixture: DocsFixture
 let namespace: Namespace
 
 beforeEach(async () => {
-  fixture = await openFixture()
+  fixture = await openDocs()
   namespace = fixture.namespace
-  await namespace.buckets.create('docs')
 })
 
 afterEach(() => fixture.close())
 
-const inBucket = (...path: string[]): string => join(fixture.directory, 'docs', ...path)
+const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 const inState = (...path: string[]): string => join(fixture.directory, '.causeway', ...path)
-const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => (error instanceof NamespaceError ? error.code : String(error)),
-  )
 const recordOf = async (name: string) => JSON.parse(await readFile(inState('buckets', name, 'bucket.json'), 'utf8'))
 const large = {
   ...plain,

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { probeCapabilities } from './capabilities.ts'
+import { probeCapabilities, removeStaleProbes } from './capabilities.ts'
 import type { Files } from './files.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { type CallName, faultyFiles } from './testing/faulty-files.ts'
@@ -79,4 +79,32 @@ test('a full or broken mount is an error, not a lack', async () => {
   const broken = faultyFiles(files, { faults: [{ call: 'link', code: 'EIO' }] })
   await expect(probeCapabilities(broken, '')).rejects.toMatchObject({ code: 'EIO' })
   expect(readdirSync(directory)).toEqual([])
+})
+
+test('what a probe leaves that is killed anywhere is removed once it is stale', async () => {
+  const calls = files.as(undefined)
+  for (let count = 1, crashed = true; crashed; count += 1) {
+    const dying = faultyFiles(files, { crashAfter: count })
+    crashed = await probeCapabilities(dying, '').then(
+      () => false,
+      () => true,
+    )
+    await dying.bury()
+    expect(readdirSync(directory)).toHaveLength(crashed ? 1 : 0)
+    expect(await removeStaleProbes(calls, '', () => false)).toBe(0)
+    expect(readdirSync(directory)).toHaveLength(crashed ? 1 : 0)
+    expect(await removeStaleProbes(calls, '', () => true)).toBe(crashed ? 1 : 0)
+    expect(readdirSync(directory), dying.log().join('; ')).toEqual([])
+  }
+})
+
+test('what somebody else has put into a probe, or named like one, stays', async () => {
+  mkdirSync(join(directory, '.s3-probe-1-a/deep'), { recursive: true })
+  mkdirSync(join(directory, '.s3-probe-2-b'))
+  writeFileSync(join(directory, '.s3-probe-2-b/thesis'), 'x')
+  mkdirSync(join(directory, '.s3-probes'))
+  writeFileSync(join(directory, '.s3-probe-3-c'), 'x')
+  const before = readdirSync(directory, { recursive: true })
+  expect(await removeStaleProbes(files.as(undefined), '', () => true)).toBe(0)
+  expect(readdirSync(directory, { recursive: true })).toEqual(before)
 })

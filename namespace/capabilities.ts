@@ -1,4 +1,5 @@
-import { type FileCalls, FileError, type Files } from './files.ts'
+import { type FileCalls, FileError, type Files, type Stat } from './files.ts'
+import { join, nameOf } from './layout.ts'
 
 /** What a mount can do, found by trying. */
 export type Capabilities = {
@@ -24,6 +25,18 @@ export type Capabilities = {
   readonly switchIdentity: boolean
 }
 
+const scratchName = (): string => `.s3-probe-${process.pid}-${Date.now().toString(36)}`
+const isScratch = (name: string): boolean => /^\.s3-probe-\d+-[0-9a-z]+$/.test(name)
+
+/** All that is ever made in a scratch directory. */
+const scratchFiles = {
+  one: 'one',
+  linked: 'linked',
+  clone: 'clone',
+  folding: ['case', 'CASE'],
+  normalising: ['n\u00e9', 'ne\u0301'],
+} as const
+
 const nothing: Capabilities = {
   openat2: false,
   attributes: false,
@@ -46,7 +59,7 @@ export const readOnlyCapabilities: Capabilities = { ...nothing, openat2: true }
  */
 export async function probeCapabilities(files: Files, directory: string): Promise<Capabilities> {
   const calls = files.as(undefined)
-  const scratch = `${directory === '' ? '' : `${directory}/`}.s3-probe-${process.pid}-${Date.now().toString(36)}`
+  const scratch = join(directory, scratchName())
   try {
     await calls.makeDirectory(scratch, 0o700)
   } catch (error) {
@@ -62,7 +75,7 @@ export async function probeCapabilities(files: Files, directory: string): Promis
 }
 
 async function probeIn(files: Files, calls: FileCalls, scratch: string): Promise<Capabilities> {
-  const one = await calls.create(`${scratch}/one`, 0o600, true)
+  const one = await calls.create(join(scratch, scratchFiles.one), 0o600, true)
   try {
     const attributeBytesMax = await largestAttribute(calls, one)
     return {
@@ -70,10 +83,10 @@ async function probeIn(files: Files, calls: FileCalls, scratch: string): Promise
       attributes: attributeBytesMax > 0,
       attributeBytesMax,
       hardLinks: await hardLinks(calls, scratch),
-      locks: await locks(calls, one, `${scratch}/one`),
+      locks: await locks(calls, one, join(scratch, scratchFiles.one)),
       clone: await clones(calls, one, scratch),
-      caseSensitive: await bothStorable(calls, scratch, 'case', 'CASE'),
-      preservesNames: await bothStorable(calls, scratch, 'n\u00e9', 'ne\u0301'),
+      caseSensitive: await bothStorable(calls, scratch, scratchFiles.folding),
+      preservesNames: await bothStorable(calls, scratch, scratchFiles.normalising),
       timeGranularityNs: await timeGranularityNs(calls, one),
       switchIdentity: await switches(files),
     }
@@ -103,8 +116,9 @@ async function largestAttribute(calls: FileCalls, descriptor: number): Promise<n
 
 async function hardLinks(calls: FileCalls, scratch: string): Promise<boolean> {
   return works(async () => {
-    await calls.link(`${scratch}/one`, `${scratch}/linked`)
-    const [source, linked] = [await calls.statPath(`${scratch}/one`), await calls.statPath(`${scratch}/linked`)]
+    const [one, other] = [join(scratch, scratchFiles.one), join(scratch, scratchFiles.linked)]
+    await calls.link(one, other)
+    const [source, linked] = [await calls.statPath(one), await calls.statPath(other)]
     return source !== undefined && source.inode === linked?.inode && linked.links === 2
   })
 }
@@ -122,7 +136,7 @@ async function locks(calls: FileCalls, one: number, path: string): Promise<boole
 
 async function clones(calls: FileCalls, one: number, scratch: string): Promise<boolean> {
   await calls.write(one, Buffer.alloc(8192, 'x'), 0)
-  const target = await calls.create(`${scratch}/clone`, 0o600, true)
+  const target = await calls.create(join(scratch, scratchFiles.clone), 0o600, true)
   try {
     return await works(() => calls.clone(one, target))
   } finally {
@@ -131,12 +145,12 @@ async function clones(calls: FileCalls, one: number, scratch: string): Promise<b
 }
 
 /** Two names that a folding or normalising mount takes for one. Both must be there afterwards, byte by byte. */
-async function bothStorable(calls: FileCalls, scratch: string, one: string, other: string): Promise<boolean> {
+async function bothStorable(calls: FileCalls, scratch: string, both: readonly string[]): Promise<boolean> {
   return works(async () => {
-    for (const name of [one, other]) await calls.close(await calls.create(`${scratch}/${name}`, 0o600, true))
+    for (const name of both) await calls.close(await calls.create(`${scratch}/${name}`, 0o600, true))
     const scan = await calls.scan(scratch)
     const names = Array.from({ length: scan.count }, (_, index) => scan.name(index).toString('hex'))
-    return [one, other].every((name) => names.includes(Buffer.from(name).toString('hex')))
+    return both.every((name) => names.includes(Buffer.from(name).toString('hex')))
   })
 }
 
@@ -166,10 +180,33 @@ async function openat2Fails(calls: FileCalls): Promise<boolean> {
   )
 }
 
+/** Only what a probe has made: a directory of such a name in a users' tree may hold anything by now. */
 async function clear(calls: FileCalls, scratch: string): Promise<void> {
-  const scan = await calls.scan(scratch)
-  for (let index = 0; index < scan.count; index++) await calls.unlink(`${scratch}/${scan.name(index).toString()}`)
+  for (const name of Object.values(scratchFiles).flat()) await calls.unlink(join(scratch, name))
   await calls.removeDirectory(scratch)
+}
+
+/** Scratch directories in `directory` of probes that were killed: how many went. One in use is not stale by its mtime. */
+export async function removeStaleProbes(
+  calls: FileCalls,
+  directory: string,
+  isStale: (stat: Stat) => boolean,
+): Promise<number> {
+  let count = 0
+  const scan = await calls.scan(directory)
+  for (let index = 0; index < scan.count; index++) {
+    const path = join(directory, scan.name(index).toString('utf8'))
+    if (scan.type(index) !== 'directory' || !isScratch(nameOf(path))) continue
+    const stat = await calls.statPath(path)
+    if (stat === undefined || !isStale(stat)) continue
+    try {
+      await clear(calls, path)
+      count += 1
+    } catch (error) {
+      if (!isCode(error, 'ENOTEMPTY', 'EISDIR', 'EACCES', 'EPERM')) throw error
+    }
+  }
+  return count
 }
 
 /** A mount that refuses is one that cannot; a mount that is broken is not probed at all. */

@@ -138,6 +138,7 @@ export async function pruningOnFailure<Result>(
  * back. Call without holding a key's lock. Never fails a request, which has done by now what it answers: what stays is an empty directory.
  */
 export async function pruneDirectories(place: Place, key: string, directory: string): Promise<void> {
+  if (place.root.readOnly) return
   try {
     await prune(place, key, directory)
   } catch (error) {

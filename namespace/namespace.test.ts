@@ -4,26 +4,17 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
-import { alice, bob, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
+import { alice, bob, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
 
-let fixture: Fixture
+let fixture: DocsFixture
 
 beforeEach(async () => {
-  fixture = await openFixture()
-  await fixture.namespace.buckets.create('docs')
+  fixture = await openDocs()
 })
 
 afterEach(() => fixture.close())
 
-const inBucket = (...path: string[]): string => join(fixture.directory, 'docs', ...path)
-
-const code = (error: unknown): string | undefined => (error instanceof NamespaceError ? error.code : String(error))
-
-const codeOf = (work: Promise<unknown>): Promise<string | undefined> => work.then(() => undefined, code)
-
-/** Temporaries anywhere below the bucket. */
-const leftOvers = async (): Promise<string[]> =>
-  (await readdir(inBucket(), { recursive: true })).filter((name) => /(^|\/)\.s3-/.test(name))
+const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 
 describe('objects', () => {
   test('an object is a plain file with plain bytes at the path of its key', async () => {
@@ -37,7 +28,7 @@ describe('objects', () => {
       owner: alice,
       headers: { 'content-type': 'text/plain' },
     })
-    expect(await leftOvers()).toEqual([])
+    expect(await fixture.leftOvers()).toEqual([])
   })
 
   test('a file dropped into the bucket is an object at once, with an ETag that is no MD5', async () => {
@@ -81,7 +72,7 @@ describe('objects', () => {
       expect(await codeOf(fixture.namespace.objects.put(target, plain, wrong, {}))).toBe('IncompleteBody')
     }
     expect(await get(fixture.namespace, 'docs', 'a/b')).toBe('old')
-    expect(await leftOvers()).toEqual([])
+    expect(await fixture.leftOvers()).toEqual([])
     const below = { bucket: 'docs', key: 'new/directory/x' }
     expect(await codeOf(fixture.namespace.objects.put(below, plain, { ...bodyOf('new'), sizeBytes: 2 }, {}))).toBe(
       'IncompleteBody',

@@ -1,7 +1,7 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
-import { probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
+import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
 import { completeUpload } from './complete-upload.ts'
 import { copyObject } from './copy-object.ts'
@@ -65,15 +65,31 @@ export type OpenNamespace = {
   close(): Promise<void>
 }
 
-/** Throws NamespaceError with one sentence when the tree must not be served (format, master key) and FileError when it is not there. */
+/**
+ * Throws NamespaceError with one sentence when the tree must not be served (format, master key) or cannot be written to, and FileError when
+ * it, or one of the further roots, is not there.
+ */
 export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
-  const openFiles = options.openFiles ?? openPosixFiles
+  const opened: Files[] = []
+  const open = (path: string): Files => {
+    const files = (options.openFiles ?? openPosixFiles)(path, options)
+    opened.push(files)
+    return files
+  }
+  try {
+    return await openOn(options, open)
+  } catch (error) {
+    // Each holds a descriptor and threads.
+    for (const files of opened) files.close()
+    throw error
+  }
+}
+
+async function openOn(options: NamespaceOptions, open: (path: string) => Files): Promise<OpenNamespace> {
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
-  const main = openFiles(options.root, options)
-  await requireFormat(main.as(undefined), options.recordKey, { flush, nonce })
-  const roots = [await openRoot(options.root, main, state.directory)]
-  for (const path of options.roots) roots.push(await openRoot(path, openFiles(path, options), ''))
+  const roots = [await openMain(options, open(options.root), { flush, nonce })]
+  for (const path of options.roots) roots.push(await openFurther(path, open(path)))
   const tree = openTree(roots, options.recordKey, {
     flush,
     directoriesMax: options.directoriesMax,
@@ -92,19 +108,47 @@ export async function openNamespace(options: NamespaceOptions): Promise<OpenName
   }
 }
 
-async function openRoot(path: string, files: Files, scratch: string): Promise<Root> {
-  const probed = await probeCapabilities(files, scratch).catch((error: unknown) => {
-    // The namespace root has to be written to, other roots need not.
-    if (scratch === '' && isErrno(error, 'EROFS')) return undefined
+/** Has to be written to. */
+async function openMain(
+  { root, recordKey }: NamespaceOptions,
+  files: Files,
+  writing: { readonly flush: boolean; readonly nonce: () => string },
+): Promise<Root> {
+  try {
+    await requireFormat(files.as(undefined), recordKey, writing)
+    return rootAt(root, files, await probeCapabilities(files, state.directory))
+  } catch (error) {
+    throw sayingWhichRoot(root, error)
+  }
+}
+
+/** Need not. */
+async function openFurther(path: string, files: Files): Promise<Root> {
+  const probed = await probeCapabilities(files, '').catch((error: unknown) => {
+    if (isErrno(error, 'EROFS', 'EACCES', 'EPERM')) return undefined
     throw error
   })
-  return {
-    path: path.replace(/\/+$/, ''),
-    files,
-    capabilities: probed ?? readOnlyCapabilities,
-    scans: createScanCache(),
-    readOnly: probed === undefined,
+  return rootAt(path, files, probed)
+}
+
+const rootAt = (path: string, files: Files, probed: Capabilities | undefined): Root => ({
+  path: path.replace(/\/+$/, ''),
+  files,
+  capabilities: probed ?? readOnlyCapabilities,
+  scans: createScanCache(),
+  readOnly: probed === undefined,
+})
+
+function sayingWhichRoot(root: string, error: unknown): unknown {
+  if (isErrno(error, 'EROFS')) {
+    const message = `The namespace root '${root}' is mounted read-only, but the gateway has to write to it; only further roots may be so.`
+    return new NamespaceError('ReadOnlyTree', { message }, error)
   }
+  if (isErrno(error, 'EACCES', 'EPERM')) {
+    const message = `This account may not read and write the namespace root '${root}' (${error.code} at '${error.path}'); give it the right, or choose another root.`
+    return new NamespaceError('AccessDenied', { message }, error)
+  }
+  return error
 }
 
 function loadOf(roots: readonly Root[]): { queued: number; running: number; oldestMs: number } {

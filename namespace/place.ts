@@ -35,7 +35,7 @@ export type Root = {
   readonly files: Files
   readonly capabilities: Capabilities
   readonly scans: ScanCache
-  /** Mounted read-only: its buckets have no `.s3`, and writes are refused with ReadOnlyTree. */
+  /** Mounted read-only, or not to be written to by this account: its buckets have no `.s3`, and writes are refused with ReadOnlyTree. */
   readonly readOnly: boolean
 }
 
@@ -52,7 +52,7 @@ export type Place = {
   readonly calls: FileCalls
   readonly service: FileCalls
   readonly records: RecordStore
-  readonly locks: KeyLocks
+  readonly locks: Pick<KeyLocks, 'hold'>
   readonly options: Options
 }
 

@@ -1,35 +1,27 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { NamespaceError } from './errors.ts'
 import { dyingFiles } from './testing/dying-files.ts'
-import { alice, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
+import { alice, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
 import { type WatchedFiles, watchedFiles } from './testing/watched-files.ts'
 import type { Namespace } from './verbs.ts'
 
 /** Two workers on one tree: `slow` is interrupted between two of its calls, and there `other` does something whole. */
-let fixture: Fixture
+let fixture: DocsFixture
 let other: Namespace
 let watched: WatchedFiles
 let slow: Namespace
 
 beforeEach(async () => {
-  fixture = await openFixture()
+  fixture = await openDocs()
   other = fixture.namespace
-  await other.buckets.create('docs')
   watched = watchedFiles()
   slow = (await fixture.another({ openFiles: watched.openFiles, lockTimeoutMs: 1000 })).as(alice)
 })
 
 afterEach(() => fixture.close())
 
-const inBucket = (...path: string[]): string => join(fixture.directory, 'docs', ...path)
-const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => (error instanceof NamespaceError ? error.code : String(error)),
-  )
+const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 const remove = (namespace: Namespace, key: string): Promise<boolean> =>
   namespace.objects.remove({ bucket: 'docs', key }, {})
 

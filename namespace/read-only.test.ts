@@ -1,9 +1,22 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, readdirSync } from 'node:fs'
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { NamespaceError } from './errors.ts'
-import { alice, bodyOf, type Fixture, get, listAll, makeDirectory, openFixture, plain, put } from './testing/fixture.ts'
+import type { Files } from './files.ts'
+import { openPosixFiles } from './posix-files.ts'
+import {
+  alice,
+  bodyOf,
+  codeOf,
+  type Fixture,
+  get,
+  listAll,
+  makeDirectory,
+  openFixture,
+  plain,
+  put,
+} from './testing/fixture.ts'
 import type { Namespace } from './verbs.ts'
 
 /** Only root may mount; in a container without the right to, there is nothing to test on. */
@@ -16,35 +29,63 @@ function whyNoMount(): string | undefined {
 const reason = whyNoMount()
 if (reason !== undefined) console.warn(`skipped: ${reason}`)
 
-describe.skipIf(reason !== undefined)('a bucket mapped on a root that is mounted read-only', () => {
+/** A root whose top directory belongs to somebody else; what lies below may be written to, but nobody has asked for that. */
+const nobody = { uid: 65_534, gid: 65_534, groups: [] }
+const openAsNobody = (path: string, options: { readonly threads: number }): Files => {
+  const files = openPosixFiles(path, options)
+  return { ...files, as: (identity) => files.as(identity ?? nobody) }
+}
+
+const kinds = [
+  {
+    how: 'is mounted read-only',
+    skipped: reason,
+    seal(root: string): void {
+      execFileSync('/bin/mount', ['--bind', root, root])
+      execFileSync('/bin/mount', ['-o', 'remount,bind,ro', root])
+    },
+    // Lazily: closed Files keep their root's descriptor until they are collected.
+    unseal: (root: string): void => void execFileSync('/bin/umount', ['-l', root]),
+    openFiles: openPosixFiles,
+  },
+  {
+    how: 'this account may not write to',
+    skipped: process.getuid?.() === 0 ? undefined : 'only root may become somebody else',
+    seal(root: string): void {
+      chmodSync(root, 0o755)
+      for (const path of ['archive', 'archive/2026']) chmodSync(join(root, path), 0o777)
+    },
+    unseal: (): void => undefined,
+    openFiles: openAsNobody,
+  },
+]
+
+describe.each(kinds)('a bucket mapped on a root that $how', ({ skipped, seal, unseal, openFiles }) => {
   let fixture: Fixture
   let root: string
   let namespace: Namespace
 
-  beforeEach(async () => {
+  beforeEach(async (context) => {
+    if (skipped !== undefined) context.skip(skipped)
     root = await makeDirectory()
     await mkdir(join(root, 'archive/2026'), { recursive: true })
     await writeFile(join(root, 'archive/2026/may.txt'), 'from tape')
     await symlink('/etc/passwd', join(root, 'archive/link'))
-    execFileSync('/bin/mount', ['--bind', root, root])
-    execFileSync('/bin/mount', ['-o', 'remount,bind,ro', root])
-    fixture = await openFixture({ roots: [root], durability: 'strict' })
+    seal(root)
+    fixture = await openFixture({
+      roots: [root],
+      durability: 'strict',
+      openFiles: (path, options) => (path === root ? openFiles : openPosixFiles)(path, options),
+    })
     namespace = fixture.namespace
     await namespace.buckets.map('archive', join(root, 'archive'), alice)
   })
 
   afterEach(async () => {
     await fixture.close()
-    // Lazily: closed Files keep their root's descriptor until they are collected.
-    execFileSync('/bin/umount', ['-l', root])
+    unseal(root)
     await rm(root, { recursive: true })
   })
-
-  const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
-    work.then(
-      () => undefined,
-      (error: unknown) => (error instanceof NamespaceError ? error.code : String(error)),
-    )
 
   test('is read like any other', async () => {
     expect(await listAll(namespace, 'archive')).toEqual(['2026/may.txt'])
@@ -71,6 +112,13 @@ describe.skipIf(reason !== undefined)('a bucket mapped on a root that is mounted
     expect(await codeOf(namespace.objects.copy(target, target, { describe: () => plain }))).toBe('ReadOnlyTree')
     expect(await codeOf(namespace.uploads.begin(target, plain, undefined))).toBe('ReadOnlyTree')
     expect(await get(namespace, 'archive', '2026/may.txt')).toBe('from tape')
+    expect(readdirSync(root, { recursive: true }).sort()).toEqual([
+      'archive',
+      'archive/2026',
+      'archive/2026/may.txt',
+      'archive/link',
+    ])
+    expect(fixture.problems).toEqual([])
   })
 
   test('keeps its documents, is swept and checked without a complaint, and is unmapped', async () => {

@@ -1,10 +1,11 @@
 import { listBucketNames, removeTree } from './bucket-store.ts'
 import { settleTrash } from './buckets.ts'
+import { removeStaleProbes } from './capabilities.ts'
 import { asideSuffix } from './empty-bucket.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { join, state, transit, uploadIdOfAssembly } from './layout.ts'
-import type { Place } from './place.ts'
+import type { Place, Root } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
@@ -18,8 +19,8 @@ export const temporaryAgeMs = 24 * 3_600_000
 const completedAgeMs = 7 * 24 * 3_600_000
 
 /**
- * Clears what a killed process left: temporaries, completed uploads past their time. Only what is old by the file system's own times;
- * each deletion looks again under the lock that its writer would hold.
+ * Clears what a killed process left: temporaries, probes of a mount, completed uploads past their time. Only what is old by the file
+ * system's own times; each deletion looks again under the lock that its writer would hold.
  */
 export async function sweep(tree: Tree): Promise<Swept> {
   let temporaries = 0
@@ -29,6 +30,7 @@ export async function sweep(tree: Tree): Promise<Swept> {
       const record = await findRecord(tree, name)
       if (record === undefined) continue
       const place = placeOf(tree, record, undefined)
+      if (place.root.readOnly) continue
       uploads += await sweepUploads(place)
       temporaries += await sweepTemporaries(place, place.directory)
     } catch (error) {
@@ -36,8 +38,23 @@ export async function sweep(tree: Tree): Promise<Swept> {
       tree.options.problems({ kind: 'sweep-failed', bucket: name, message: String(error) })
     }
   }
+  for (const root of tree.roots) temporaries += await sweepProbes(tree, root)
   await sweepTrash(tree)
   return { temporaries, uploads }
+}
+
+/** Where openNamespace has them made. */
+async function sweepProbes(tree: Tree, root: Root): Promise<number> {
+  if (root.readOnly) return 0
+  try {
+    const directory = root === tree.main ? state.directory : ''
+    return await removeStaleProbes(root.files.as(undefined), directory, ({ mtimeNs }) =>
+      isOld(tree, mtimeNs, temporaryAgeMs),
+    )
+  } catch (error) {
+    tree.options.problems({ kind: 'sweep-failed', path: root.path, message: String(error) })
+    return 0
+  }
 }
 
 /** A removal that was cut off left its empty directory here. What holds an object after all stays for an administrator. */
@@ -82,10 +99,14 @@ async function sweepUploads(place: Place): Promise<number> {
  */
 async function isOver(place: Place, uploadId: string): Promise<boolean> {
   const stat = (name: string): Promise<Stat | undefined> => place.service.statPath(uploadPath(place, uploadId, name))
+  const upload = await findUploadFile(place, 'upload', uploadId, 'upload.json')
   const completed = await stat('completed.json')
-  if (completed !== undefined && (await findCompleted(place, uploadId)) !== undefined) {
+  if (
+    upload !== undefined &&
+    completed !== undefined &&
+    (await findCompleted(place, upload.key, uploadId)) !== undefined
+  )
     return isOld(place, completed.mtimeNs, completedAgeMs)
-  }
   const directory = await stat('')
   if (directory === undefined || (await stat('upload.json')) !== undefined) return false
   return isOld(place, directory.mtimeNs, temporaryAgeMs)
@@ -119,5 +140,5 @@ export async function isAbandoned(place: Place, name: string, path: string): Pro
   return (await place.service.statPath(uploadPath(place, uploadId, 'upload.json'))) === undefined
 }
 
-export const isOld = (place: Place, mtimeNs: bigint, ageMs: number): boolean =>
+export const isOld = (place: Pick<Place, 'options'>, mtimeNs: bigint, ageMs: number): boolean =>
   place.options.now() - Number(mtimeNs / 1_000_000n) > ageMs

@@ -13,6 +13,8 @@ export type Temporary = { readonly descriptor: Descriptor; readonly path: string
  * setgid groups, default ACLs, quotas and mounts inside a bucket hold, and so that nobody can prune the empty parent meanwhile.
  */
 export async function createTemporary(place: Place, key: string, target: string, name?: string): Promise<Temporary> {
+  // Some mounts would say so themselves; where only the top directory is not ours, the key's own might let us.
+  if (place.root.readOnly) throw new NamespaceError('ReadOnlyTree')
   const directory = parentOf(target)
   const { options } = place
   // The directory may be pruned by a DELETE between mkdir and create: then again.

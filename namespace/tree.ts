@@ -137,7 +137,8 @@ export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undef
     ...ofBucketAt(record, root, options),
     caller,
     calls: root.files.as(caller?.posix),
-    locks: tree.locksOf(record, root),
+    // Reading takes no lock, and must not pay for finding them.
+    locks: { hold: (name, mode, work) => tree.locksOf(record, root).hold(name, mode, work) },
     records: recordStore({
       calls: service,
       directory: record.directory,

@@ -93,7 +93,7 @@ export type Received = {
 }
 
 export type Body = {
-  /** The decoded bytes. A throw in here abandons the write; nothing is left behind. */
+  /** The decoded bytes; each chunk is valid until the next one is asked for. A throw in here abandons the write; nothing is left behind. */
   readonly bytes: AsyncIterable<Uint8Array>
   /** When it is known beforehand. More or fewer bytes → IncompleteBody. */
   readonly sizeBytes: number | undefined

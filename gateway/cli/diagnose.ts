@@ -140,16 +140,22 @@ async function probeMount({ namespace }: Config): Promise<readonly Diagnosis[]> 
   return found.flat()
 }
 
+/** As openNamespace decides. */
+const WHY_READ_ONLY: Readonly<Record<string, string>> = {
+  EROFS: 'is mounted read-only',
+  EACCES: 'may not be written to by this account',
+  EPERM: 'may not be written to by this account',
+}
+
 /** The gateway keeps nothing of its own in a further root, so one that cannot be written is as good as any for reading. */
 async function probeFurtherRoot(root: string): Promise<readonly Diagnosis[]> {
   try {
     return await probeRoot(root)
   } catch (error) {
-    if (!isErrno(error) || error.code !== 'EROFS') throw error
+    const why = isErrno(error) ? WHY_READ_ONLY[error.code] : undefined
+    if (why === undefined) throw error
     return [
-      good(
-        `${root} is mounted read-only: buckets mapped there can be listed and read, and each change is refused (ReadOnlyTree).`,
-      ),
+      good(`${root} ${why}: buckets mapped there can be listed and read, and each change is refused (ReadOnlyTree).`),
     ]
   }
 }
