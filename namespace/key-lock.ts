@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { NamespaceError } from './errors.ts'
+import { type ByteLocks, byteLocks, tooLate, type WantedByte } from './byte-locks.ts'
 import type { Descriptor, FileCalls } from './files.ts'
 
 /**
@@ -14,11 +14,17 @@ import type { Descriptor, FileCalls } from './files.ts'
  * holds one open-file-description lock, on the byte of the lock file that the key hashes to. Refused, it tries again after 1 ms,
  * doubled up to 16 ms, ± 50 %, at the head of a line (see acquire): never a blocking call, which would hold a thread and cannot be cancelled.
  */
-export type LockMode = 'shared' | 'exclusive'
+export type LockMode = WantedByte['mode']
+
+/** What a holder can still do about its lock. */
+export type Held = {
+  /** Asks for the lock again: false when it was lost and somebody else has it. One that was lost and is free is had again. */
+  again(): Promise<boolean>
+}
 
 export type KeyLocks = {
   /** Runs `work` under the lock of `name`. Throws SlowDown when the lock is not had within the time-out. */
-  hold<Result>(name: string, mode: LockMode, work: () => Promise<Result>): Promise<Result>
+  hold<Result>(name: string, mode: LockMode, work: (held: Held) => Promise<Result>): Promise<Result>
   close(): Promise<void>
 }
 
@@ -50,15 +56,13 @@ const idleMs = 1000
 /** Whoever comes back to a key within this long is taken for part of a stream. */
 const againMs = 100
 
-const tooLate = (): NamespaceError =>
-  new NamespaceError('SlowDown', { message: 'The key is being written by somebody else.' })
-
 /** 63 bits: lock offsets are signed. Two keys of one hash only wait for each other. */
 export function lockOffset(name: string): bigint {
   return createHash('sha1').update(name).digest().readBigUInt64BE(0) >> 1n
 }
 
 export function keyLocks(options: Options): KeyLocks {
+  const bytes = byteLocks(options.calls)
   const queues = new Map<bigint, Queue>()
   let descriptor: Promise<Descriptor> | undefined
   let idle: NodeJS.Timeout | undefined
@@ -131,7 +135,7 @@ export function keyLocks(options: Options): KeyLocks {
     try {
       const { offset } = queue
       const isAgain = Date.now() - (held.get(offset) ?? 0) < againMs
-      await acquire(options.calls, await lockFile(), { offset, mode: first.mode, deadline: first.deadline }, isAgain)
+      await acquire(bytes, await lockFile(), { offset, mode: first.mode, deadline: first.deadline }, isAgain)
     } catch (error) {
       const now = Date.now()
       first.fail(error)
@@ -153,7 +157,10 @@ export function keyLocks(options: Options): KeyLocks {
     queue.active = { mode: 'exclusive', since: 0, count: 0 }
     held.set(queue.offset, Date.now())
     // An unlock that fails leaves the byte to this process, whose next holder simply takes it again; what `work` did stands.
-    await options.calls.lock(await lockFile(), queue.offset, 'none').catch(() => undefined)
+    await lockFile().then(
+      (file) => bytes.drop(file, queue.offset),
+      () => undefined,
+    )
     void advance(queue)
   }
 
@@ -164,7 +171,9 @@ export function keyLocks(options: Options): KeyLocks {
       queues.set(offset, queue)
       await enter(queue, mode)
       try {
-        return await work()
+        return await work({
+          again: async () => bytes.take(await lockFile(), { offset, mode, deadline: Date.now() + options.timeoutMs }),
+        })
       } finally {
         await leave(queue)
       }
@@ -194,26 +203,24 @@ function takeGroup(queue: Queue, mode: LockMode): Waiter[] {
  * such workers overlap for ever. A conditional writer elsewhere, who looks every few milliseconds, got SlowDown after ten seconds. Now it
  * waits at the head of the line, where the others have to pass. A key that nobody fights for costs one lock as before.
  */
-async function acquire(calls: FileCalls, descriptor: Descriptor, wanted: Wanted, isAgain: boolean): Promise<void> {
-  const { offset, mode, deadline } = wanted
-  if (!isAgain && (await calls.lock(descriptor, offset, mode))) return
+async function acquire(bytes: ByteLocks, descriptor: Descriptor, wanted: WantedByte, isAgain: boolean): Promise<void> {
+  const { offset, deadline } = wanted
+  if (!isAgain && (await bytes.take(descriptor, wanted))) return
   const line = lineOffset(offset)
-  await poll(calls, descriptor, { offset: line, mode: 'exclusive', deadline })
+  await poll(bytes, descriptor, { offset: line, mode: 'exclusive', deadline })
   try {
-    await poll(calls, descriptor, wanted)
+    await poll(bytes, descriptor, wanted)
   } finally {
-    await calls.lock(descriptor, line, 'none').catch(() => undefined)
+    await bytes.drop(descriptor, line)
   }
 }
-
-type Wanted = { readonly offset: bigint; readonly mode: LockMode; readonly deadline: number }
 
 /** No key is likely to hash to it: it would only wait sometimes. */
 const lineOffset = (offset: bigint): bigint => offset ^ 1n
 
-async function poll(calls: FileCalls, descriptor: Descriptor, { offset, mode, deadline }: Wanted): Promise<void> {
-  for (let waitMs = 1; !(await calls.lock(descriptor, offset, mode)); waitMs = Math.min(16, waitMs * 2)) {
-    if (Date.now() > deadline) throw tooLate()
+async function poll(bytes: ByteLocks, descriptor: Descriptor, wanted: WantedByte): Promise<void> {
+  for (let waitMs = 1; !(await bytes.take(descriptor, wanted)); waitMs = Math.min(16, waitMs * 2)) {
+    if (Date.now() > wanted.deadline) throw tooLate()
     const jitteredMs = waitMs * (0.5 + Math.random())
     await new Promise((resolve) => setTimeout(resolve, jitteredMs))
   }
