@@ -1,5 +1,5 @@
-import { NamespaceError } from './errors.ts'
 import type { Descriptor, FileCalls } from './files.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 export type WantedByte = {
   readonly offset: bigint
@@ -19,9 +19,6 @@ export type ByteLocks = {
   drop(descriptor: Descriptor, offset: bigint): Promise<void>
 }
 
-export const tooLate = (): NamespaceError =>
-  new NamespaceError('SlowDown', { message: 'The key is being written by somebody else.' })
-
 /** How long a request that has done its work waits for its lock to be let go. */
 const dropMs = 1000
 
@@ -31,7 +28,7 @@ export function byteLocks(calls: Pick<FileCalls, 'lock'>): ByteLocks {
 
   async function bounded(offset: bigint, deadline: number, call: () => Promise<boolean>, undo: () => Promise<unknown>) {
     const before = hanging.get(offset)
-    if (before !== undefined && (await isLate(before, deadline))) throw tooLate()
+    if (before !== undefined && (await isLate(before, deadline))) throw writtenBySomebodyElse()
     const tried = call()
     if (!(await isLate(tried, deadline))) return tried
     const over = tried
@@ -39,7 +36,7 @@ export function byteLocks(calls: Pick<FileCalls, 'lock'>): ByteLocks {
       .catch(() => undefined)
       .then(() => void hanging.delete(offset))
     hanging.set(offset, over)
-    throw tooLate()
+    throw writtenBySomebodyElse()
   }
 
   return {

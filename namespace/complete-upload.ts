@@ -16,6 +16,7 @@ import {
   findUploadFile,
   readParts,
   readUpload,
+  restoreArmed,
   type UploadDocument,
   uploadLock,
   uploadNames,
@@ -33,8 +34,8 @@ type Upload = { readonly key: string; readonly uploadId: string; readonly docume
  * Where every part lies in its slot and nobody may still be writing one, the assembly file is the object: a check, a truncate and a
  * rename, whatever the size. Otherwise the parts are cloned or copied by the server into a new file, which a late UploadPart cannot reach.
  *
- * completed.json is written before the rename and names the temporary: while that is there, nothing was published (see findCompleted for
- * what tells the exceptions); once it is gone, a repeated Complete answers the same and never publishes twice.
+ * completed.json is written before the rename and names the temporary, by all names that it may get: while one of them is there, nothing was
+ * published (see findCompleted for what tells the exceptions); once all are gone, a repeated Complete answers the same and never publishes twice.
  */
 export async function completeUpload(
   place: Place,
@@ -46,7 +47,10 @@ export async function completeUpload(
   const stat = await place.locks.hold(uploadLock(uploadId), 'exclusive', async () => {
     const upload = { key, uploadId, document: await readUpload(place, key, uploadId) }
     const answer = await answerOfBefore(place, upload)
-    if (answer === undefined) return complete(place, upload, parts, options)
+    if (answer === undefined) {
+      await restoreArmed(place, uploadId)
+      return complete(place, upload, parts, options)
+    }
     // Left by a Complete that was cut off after the rename.
     await forgetParts(place, upload, await uploadNames(place, uploadId))
     return answer
@@ -66,7 +70,7 @@ async function complete(
   const temporary = (await fillAssembly(place, upload, names, chosen)) ?? (await copyAll(place, upload, chosen))
   try {
     const content = contentOf(upload, chosen)
-    const beforeRename = (): Promise<void> => writeIntent(place, upload, temporary, chosen)
+    const beforeRename = (paths: readonly string[]): Promise<void> => writeIntent(place, upload, paths, chosen)
     const precondition = options.precondition
     const { stat } = await publish(place, { key, temporary, content, precondition, beforeRename })
     await forgetParts(place, upload, names)
@@ -136,11 +140,11 @@ const overwrittenSince = (place: Place, { key, document }: Upload, completed: Co
   foreign: false,
 })
 
-function writeIntent(place: Place, { uploadId }: Upload, temporary: Temporary, chosen: Chosen): Promise<void> {
+function writeIntent(place: Place, { uploadId }: Upload, paths: readonly string[], chosen: Chosen): Promise<void> {
   const { eTag, sizeBytes, checksum } = chosen
-  const path = place.directory === '' ? temporary.path : temporary.path.slice(place.directory.length + 1)
+  const ofBucket = (path: string): string => (place.directory === '' ? path : path.slice(place.directory.length + 1))
   const completed = {
-    temporary: path,
+    temporaries: paths.map(ofBucket),
     eTag,
     sizeBytes,
     lastModifiedMs: place.options.now(),

@@ -4,10 +4,11 @@ import { closeFound, findObject, type Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { missing } from './open-object.ts'
 import type { Place } from './place.ts'
-import { type Content, publish, publishLocked, requireDone } from './publish.ts'
+import { type Content, type Publication, type Published, publish, publishLocked, requireDone } from './publish.ts'
 import { type Temporary, withTemporary } from './temporary.ts'
 import type { Checksum, ChecksumAlgorithm, Description, ObjectStat, Precondition, Put } from './verbs.ts'
 import { digestOf } from './write-body.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 type Side = { readonly place: Place; readonly key: string }
 
@@ -26,14 +27,26 @@ export async function copyObject(source: Side, target: Side, options: CopyOption
   if (source.place.bucket.id !== target.place.bucket.id || source.key !== target.key) {
     return pruningOnFailure(target.place, target.key, () => copy(source, target, options, publish))
   }
-  return target.place.locks.hold(target.key, 'exclusive', () =>
-    copy(source, target, options, async (place, publication) =>
-      requireDone(await publishLocked(place, publication, 'exclusive')),
-    ),
+  return target.place.locks.hold(target.key, 'exclusive', (held) =>
+    copy(source, target, options, async (place, publication, read) => {
+      const precondition = place.root.locksExpire ? stillThere(read, options.precondition) : options.precondition
+      return requireDone(await publishLocked(place, { ...publication, precondition }, 'exclusive', held))
+    }),
   )
 }
 
-async function copy(source: Side, target: Side, options: CopyOptions, publishWith: typeof publish): Promise<Put> {
+/** Also that what was read is what is replaced: a lock that was lost meanwhile does not see to that. */
+const stillThere =
+  (read: ObjectStat, precondition: Precondition | undefined): Precondition =>
+  (current) => {
+    precondition?.(current)
+    if (current?.eTag !== read.eTag || current.lastModified.getTime() !== read.lastModified.getTime())
+      throw writtenBySomebodyElse()
+  }
+
+type Publish = (place: Place, publication: Publication, read: ObjectStat) => Promise<Published>
+
+async function copy(source: Side, target: Side, options: CopyOptions, publishWith: Publish): Promise<Put> {
   const { precondition } = options
   const located = await findObject(source.place, source.key, { bodyBytesMax: 0, keepOpen: true })
   if (located === undefined) throw await missing(source.place, source.key)
@@ -42,7 +55,7 @@ async function copy(source: Side, target: Side, options: CopyOptions, publishWit
     return await withTemporary(target.place, target.key, keyPath(target.key).path, async (temporary) => {
       const content = await copyContent(source.place, located, target.place, temporary, options.checksum)
       const said = { ...description, ...content }
-      return publishWith(target.place, { key: target.key, temporary, content: said, precondition })
+      return publishWith(target.place, { key: target.key, temporary, content: said, precondition }, located.stat)
     })
   } finally {
     await closeFound(source.place.calls, located.found)

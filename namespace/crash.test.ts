@@ -166,9 +166,9 @@ const short = (content: string | undefined): string =>
   content === undefined ? 'no object' : `${content.length}:${content.slice(0, 9)}`
 
 /** false: the verb ended before it could crash. */
-async function crashAfter(scenario: Scenario, count: number): Promise<boolean> {
+async function crashAfter(scenario: Scenario, count: number, locksExpire: boolean): Promise<boolean> {
   const dying = dyingFiles()
-  const fixture = await openFixture({ durability: 'strict' })
+  const fixture = await openFixture({ durability: 'strict', locksExpire })
   const survivor = fixture.namespace
   try {
     await survivor.buckets.create('docs')
@@ -216,11 +216,16 @@ async function repeat(namespace: Namespace, scenario: Scenario, prepared: unknow
   await expectOldOrNew(namespace, scenario, `${where}, and again`, false)
 }
 
-test.each(scenarios)(
+test.each(
+  scenarios.flatMap((scenario) => [
+    { name: scenario.name, scenario, locksExpire: false },
+    { name: `${scenario.name}, fenced as on a server's mount,`, scenario, locksExpire: true },
+  ]),
+)(
   '$name leaves the old or the new object, wherever it is stopped',
-  async (scenario) => {
+  async ({ scenario, locksExpire }) => {
     let stops = 0
-    while (await crashAfter(scenario, stops)) stops += 1
+    while (await crashAfter(scenario, stops, locksExpire)) stops += 1
     // A scenario that makes fewer changes than these does not do what it says.
     expect(stops).toBeGreaterThan(2)
   },

@@ -176,6 +176,8 @@ export type Files = {
   /** undefined is the service account: the process's own identity. */
   as(identity: PosixIdentity | undefined): FileCalls
   createHasher(digests: readonly DigestName[]): Hasher
+  /** ext4, XFS, Btrfs, tmpfs: of this machine alone. Anything else is taken for a server's. */
+  readonly isLocal: boolean
   /** Jobs waiting and running on this mount's pool; `oldestMs` shows a hung mount. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number }
   close(): void

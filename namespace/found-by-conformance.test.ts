@@ -1,8 +1,13 @@
 /** What only whole-product load has shown, each cut down to the verb that was wrong. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
 import { type DyingFiles, dyingFiles } from './testing/dying-files.ts'
 import { alice, bodyOf, type Fixture, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
+import { pausingFiles } from './testing/pausing-files.ts'
 
 let dying: DyingFiles
 let fixture: Fixture
@@ -76,4 +81,43 @@ test('a copy of an empty object keeps the checksum of its source', async () => {
     { describe: () => plain },
   )
   expect(copied.stat.checksum).toEqual({ algorithm: 'CRC32', type: 'FULL_OBJECT', value: 'AAAAAA==' })
+})
+
+test('a PUT answers what it has published, also when a file user writes into the file before it has answered', async () => {
+  const files = pausingFiles()
+  const worker = (await fixture.another({ openFiles: files.openFiles })).as(alice)
+  const rewritten: string[] = []
+  for (let calls = 0, isOver = false; !isOver; calls += 1) {
+    const key = `k${calls}`
+    const path = join(fixture.directory, 'docs', key)
+    isOver = true
+    files.pauseAfter(calls, async () => {
+      isOver = false
+      if (!existsSync(path)) return
+      await writeFile(path, 'a file user was here')
+      rewritten.push(key)
+    })
+    expect((await put(worker, 'docs', key, 'bytes')).stat.eTag).toBe(createHash('md5').update('bytes').digest('hex'))
+    files.forget()
+  }
+  expect(rewritten).not.toEqual([])
+})
+
+test('a sweep ends a removal that was cut off a day ago, and puts back what it had no business to take', async () => {
+  const taken = (name: string, generation: string) =>
+    join(fixture.directory, 'docs', '.s3-armed-0123456789abcdef', `${name}.${generation}.taken`)
+  const aged = async (directory: string, name: string) => {
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, name), name)
+    const { ino, mtimeNs, size } = await stat(join(directory, name), { bigint: true })
+    return `${ino}-${mtimeNs}-${size}`
+  }
+  const generation = await aged(taken('one', 'x'), 'judged')
+  await rename(taken('one', 'x'), taken('one', generation))
+  await aged(taken('two', '1-2-3'), 'other')
+  const long = new Date(Date.now() - 25 * 3_600_000)
+  for (const directory of [taken('one', generation), taken('two', '1-2-3')]) await utimes(directory, long, long)
+  await fixture.open.sweep()
+  expect(await listAll(fixture.namespace, 'docs')).toEqual(['other'])
+  expect((await readdir(join(fixture.directory, 'docs'))).sort()).toEqual(['.s3', 'other'])
 })

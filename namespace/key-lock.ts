@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { type ByteLocks, byteLocks, tooLate, type WantedByte } from './byte-locks.ts'
+import { type ByteLocks, byteLocks, type WantedByte } from './byte-locks.ts'
 import type { Descriptor, FileCalls } from './files.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /**
  * One writer per key, between workers and machines.
@@ -110,7 +111,7 @@ export function keyLocks(options: Options): KeyLocks {
         const at = queue.waiting.indexOf(waiter)
         if (at === -1 || (at === 0 && queue.active?.count === 0)) return
         queue.waiting.splice(at, 1)
-        waiter.fail(tooLate())
+        waiter.fail(writtenBySomebodyElse())
       }, options.timeoutMs)
       const settle = (then: () => void): void => {
         clearTimeout(timer)
@@ -220,7 +221,7 @@ const lineOffset = (offset: bigint): bigint => offset ^ 1n
 
 async function poll(bytes: ByteLocks, descriptor: Descriptor, wanted: WantedByte): Promise<void> {
   for (let waitMs = 1; !(await bytes.take(descriptor, wanted)); waitMs = Math.min(16, waitMs * 2)) {
-    if (Date.now() > wanted.deadline) throw tooLate()
+    if (Date.now() > wanted.deadline) throw writtenBySomebodyElse()
     const jitteredMs = waitMs * (0.5 + Math.random())
     await new Promise((resolve) => setTimeout(resolve, jitteredMs))
   }

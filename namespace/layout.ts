@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** Every name the gateway makes in a tree beyond the names of keys. Pure. README.md shows them in a worked tree. */
 
 /** The one extended attribute: a version's record on a file, a directory's record or mark on a directory. */
@@ -43,5 +45,24 @@ export const temporaryName = (nowMs: number, nonce: string): string => `.s3-${no
 /** The file in which a multipart upload takes shape; it lives as long as the upload does, so sweep asks for the upload first. */
 export const assemblyName = (uploadId: string): string => `.s3-upload-${uploadId}`
 
+/** Also of one that is armed. */
 export const uploadIdOfAssembly = (name: string): string | undefined =>
-  name.startsWith('.s3-upload-') ? name.slice('.s3-upload-'.length).replace(/-final$/, '') : undefined
+  name.startsWith('.s3-upload-')
+    ? name
+        .slice('.s3-upload-'.length)
+        .replace(/\..*$/, '')
+        .replace(/-final$/, '')
+    : undefined
+
+/** Beside the key's file, while a writer that has looked before it writes publishes: see fence.ts. */
+export const armedName = (key: string): string =>
+  `.s3-armed-${createHash('sha1').update(key).digest('hex').slice(0, 16)}`
+
+export const isArmedName = (name: string): boolean => name.startsWith('.s3-armed-')
+
+/** In there: `<name of the temporary>.<nonce>.put`, fenced when the next writer has come; `<nonce>.taken/<name of the file>` of a removal. */
+export const putSuffix = '.put'
+export const fencedSuffix = '.fenced'
+export const takenSuffix = '.taken'
+
+export const isTakenName = (name: string): boolean => name.endsWith(takenSuffix)

@@ -50,6 +50,8 @@ export type NamespaceOptions = {
   /** For tests: another Files over a root. */
   readonly openFiles?: (path: string, options: { readonly threads: number }) => Files
   readonly lockTimeoutMs?: number
+  /** For tests: whether a paused machine loses its locks. Default: on file systems that are not of this machine. */
+  readonly locksExpire?: boolean | undefined
 }
 
 export type OpenNamespace = {
@@ -89,7 +91,7 @@ async function openOn(options: NamespaceOptions, open: (path: string) => Files):
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
   const roots = [await openMain(options, open(options.root), { flush, nonce })]
-  for (const path of options.roots) roots.push(await openFurther(path, open(path)))
+  for (const path of options.roots) roots.push(await openFurther(path, open(path), options.locksExpire))
   const tree = openTree(roots, options.recordKey, {
     flush,
     directoriesMax: options.directoriesMax,
@@ -110,33 +112,34 @@ async function openOn(options: NamespaceOptions, open: (path: string) => Files):
 
 /** Has to be written to. */
 async function openMain(
-  { root, recordKey }: NamespaceOptions,
+  { root, recordKey, locksExpire }: NamespaceOptions,
   files: Files,
   writing: { readonly flush: boolean; readonly nonce: () => string },
 ): Promise<Root> {
   try {
     await requireFormat(files.as(undefined), recordKey, writing)
-    return rootAt(root, files, await probeCapabilities(files, state.directory))
+    return rootAt(root, files, await probeCapabilities(files, state.directory), locksExpire)
   } catch (error) {
     throw sayingWhichRoot(root, error)
   }
 }
 
 /** Need not. */
-async function openFurther(path: string, files: Files): Promise<Root> {
+async function openFurther(path: string, files: Files, locksExpire: boolean | undefined): Promise<Root> {
   const probed = await probeCapabilities(files, '').catch((error: unknown) => {
     if (isErrno(error, 'EROFS', 'EACCES', 'EPERM')) return undefined
     throw error
   })
-  return rootAt(path, files, probed)
+  return rootAt(path, files, probed, locksExpire)
 }
 
-const rootAt = (path: string, files: Files, probed: Capabilities | undefined): Root => ({
+const rootAt = (path: string, files: Files, probed: Capabilities | undefined, locksExpire = !files.isLocal): Root => ({
   path: path.replace(/\/+$/, ''),
   files,
   capabilities: probed ?? readOnlyCapabilities,
   scans: createScanCache(),
   readOnly: probed === undefined,
+  locksExpire,
 })
 
 function sayingWhichRoot(root: string, error: unknown): unknown {

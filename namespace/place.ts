@@ -37,6 +37,8 @@ export type Root = {
   readonly scans: ScanCache
   /** Mounted read-only, or not to be written to by this account: its buckets have no `.s3`, and writes are refused with ReadOnlyTree. */
   readonly readOnly: boolean
+  /** A machine that is away for long loses its locks without being told: those of servers, not of this machine. */
+  readonly locksExpire: boolean
 }
 
 /** A bucket as one caller reaches it. Built for each call; everything a verb needs and nothing else. */

@@ -43,6 +43,7 @@ export function openPosixFiles(
       return calls
     },
     createHasher: (names) => createHasher(digestBits(names)),
+    isLocal: native.isLocal(mount),
     load() {
       const [queued, running, oldestMs] = native.load(mount)
       return { queued, running, oldestMs }

@@ -1,10 +1,11 @@
 import { makeDirectories } from './directories.ts'
 import { removeDirectoryObject, writeDirectoryObject } from './directory-object.ts'
 import { NamespaceError } from './errors.ts'
+import { armedPaths, fence, withArmed } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
-import type { LockMode } from './key-lock.ts'
+import type { Held, LockMode } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
@@ -13,18 +14,19 @@ import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { Temporary } from './temporary.ts'
 import type { ObjectStat, Precondition } from './verbs.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
 export type Content = Pick<StoredRecord, 'eTag' | 'headers' | 'metadata'> &
   Partial<Pick<StoredRecord, 'tags' | 'checksum' | 'parts' | 'partChecksums' | 'uploadId'>>
 
-type Publication = {
+export type Publication = {
   readonly key: string
   readonly temporary: Temporary
   readonly content: Content
   readonly precondition?: Precondition | undefined
-  /** Called under the lock, when no precondition can refuse any more. */
-  readonly beforeRename?: () => Promise<void>
+  /** Called under the lock, when no precondition can refuse any more, with the paths that the temporary may have from then on. */
+  readonly beforeRename?: (temporaryPaths: readonly string[]) => Promise<void>
 }
 
 /** `consumed`: the temporary is the object now. Otherwise it is still there, for the caller to take away. */
@@ -39,10 +41,11 @@ export type Published = { readonly stat: ObjectStat; readonly consumed: boolean 
 export async function publish(place: Place, publication: Publication): Promise<Published> {
   const { key, precondition } = publication
   const mode: LockMode = precondition === undefined && !key.endsWith('/') ? 'shared' : 'exclusive'
-  const done = await place.locks.hold(key, mode, () => publishLocked(place, publication, mode))
+  const done = await place.locks.hold(key, mode, (held) => publishLocked(place, publication, mode, held))
   if (done !== undefined) return done
   // A directory stands at the plain path: only an exclusive writer may touch the alias.
-  return requireDone(await place.locks.hold(key, 'exclusive', () => publishLocked(place, publication, 'exclusive')))
+  const again = (held: Held) => publishLocked(place, publication, 'exclusive', held)
+  return requireDone(await place.locks.hold(key, 'exclusive', again))
 }
 
 export const requireDone = (published: Published | undefined): Published => {
@@ -50,21 +53,21 @@ export const requireDone = (published: Published | undefined): Published => {
   return published
 }
 
-const writtenBySomebodyElse = (): NamespaceError =>
-  new NamespaceError('SlowDown', { message: 'The key is being written by somebody else.' })
-
 /** With the key's lock held by the caller. undefined: it takes the exclusive lock. */
 export async function publishLocked(
   place: Place,
   publication: Publication,
   mode: LockMode,
+  held: Held,
 ): Promise<Published | undefined> {
   const { path, alias, directory } = keyPath(publication.key)
+  await fence(place, publication.key)
   // A file user may create the file between check and link: the precondition is asked again, of that file.
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const current = await judged(place, publication)
     const replace = publication.precondition === undefined || current !== undefined
-    await publication.beforeRename?.()
+    const show = visibly(place, publication, current, held)
+    await publication.beforeRename?.(show.temporaryPaths)
     // Bytes of before, plain or aside, win every look-up over a record on the directory: what replaces them is a file as well.
     if (directory !== undefined && (current === undefined || current.kind === 'directory')) {
       const stat = await publishDirectory(place, publication)
@@ -72,7 +75,7 @@ export async function publishLocked(
     }
     const prepared = await prepareRecord(place, publication)
     try {
-      const stat = await makeVisible(place, publication, prepared, path, replace)
+      const stat = await show.at(path, prepared, replace)
       if (directory !== undefined) await removeDirectoryObject(place, publication.key)
       return { stat, consumed: true }
     } catch (error) {
@@ -85,7 +88,7 @@ export async function publishLocked(
     }
     if (mode === 'shared') return undefined
     if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, publication.key, parentOf(alias))
-    const stat = await makeVisible(place, publication, prepared, alias, true)
+    const stat = await show.at(alias, prepared, true)
     if (directory !== undefined) await removeDirectoryObject(place, publication.key)
     return { stat, consumed: true }
   }
@@ -141,9 +144,35 @@ function publicationTimeNs(nowMs: number, granularityNs: number): bigint {
   return timeNs - (timeNs % BigInt(Math.max(1, granularityNs)))
 }
 
+/** How a temporary becomes visible: at once, or, where it was looked at something before, armed. */
+function visibly(place: Place, publication: Publication, current: Located | undefined, held: Held) {
+  const { key, temporary, precondition } = publication
+  if (!place.root.locksExpire || precondition === undefined) {
+    return {
+      temporaryPaths: [temporary.path],
+      at: (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
+        makeVisible(place, key, temporary, prepared, path, replace),
+    }
+  }
+  const armed = armedPaths(place, key, temporary.path)
+  const judge = async (): Promise<void> => {
+    const now = await judged(place, publication)
+    // The precondition holds, but of another object, or of none: `replace` was decided for that one.
+    if ((now === undefined) !== (current === undefined)) throw writtenBySomebodyElse()
+  }
+  return {
+    temporaryPaths: [temporary.path, armed.path, armed.fencedPath],
+    at: (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
+      withArmed(place, { temporary: temporary.path, armed, held }, judge, () =>
+        makeVisible(place, key, { ...temporary, path: armed.path }, prepared, path, replace),
+      ),
+  }
+}
+
 async function makeVisible(
   place: Place,
-  { key, temporary }: Publication,
+  key: string,
+  temporary: Temporary,
   { record, attribute, stat }: Prepared,
   path: string,
   replace: boolean,
@@ -168,7 +197,9 @@ async function makeVisible(
     await place.records.writeSidecar(record, stat)
     published = await run(undefined)
   }
-  return objectStat(place.bucket.name, key, published, { record, trusted: true })
+  // What was published, not what a file user may have made of it since.
+  const own = { ...published, sizeBytes: record.sizeBytes, mtimeNs: BigInt(record.mtimeNs) }
+  return objectStat(place.bucket.name, key, own, { record, trusted: true })
 }
 
 /** ENOENT here means that the target's directory went away with its bucket, or that the temporary was swept or removed by a file user. */

@@ -1,12 +1,15 @@
 import { pruneDirectories } from './directories.ts'
 import { removeDirectoryObject } from './directory-object.ts'
+import { fence, isSame, removeSame } from './fence.ts'
 import { isErrno } from './file-errors.ts'
-import { findObject } from './find-object.ts'
+import type { Stat } from './files.ts'
+import { findObject, type Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { Precondition } from './verbs.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html; false: there was nothing. */
 export async function removeObject(
@@ -17,8 +20,14 @@ export async function removeObject(
   const { path, alias, directory } = keyPath(key)
   const mode = precondition === undefined && directory === undefined ? 'shared' : 'exclusive'
   const removed = await place.locks.hold(key, mode, async () => {
-    precondition?.((await findObject(place, key))?.stat)
-    return removeLocked(place, key)
+    await fence(place, key)
+    if (precondition === undefined) return removeLocked(place, key)
+    const judged = place.root.locksExpire ? await statFiles(place, key) : undefined
+    const current = await findObject(place, key)
+    precondition(current?.stat)
+    // Between the two looks somebody wrote: what was judged is not what would be removed.
+    if (judged !== undefined && current !== undefined && current.kind !== 'directory') requireSame(judged, current)
+    return removeLocked(place, key, judged)
   })
   if (!removed) {
     await requireBucket(place)
@@ -30,21 +39,41 @@ export async function removeObject(
 }
 
 /** The alias first: were the plain file removed first, a crash would let an older alias show up as the object. */
-async function removeLocked(place: Place, key: string): Promise<boolean> {
+async function removeLocked(place: Place, key: string, judged?: Judged): Promise<boolean> {
   const { path, alias } = keyPath(key)
-  const aside = await removeFile(place, key, alias)
+  const aside = await removeFile(place, key, alias, judged)
   const record = await removeDirectoryObject(place, key)
-  const plain = await removeFile(place, key, path)
+  const plain = await removeFile(place, key, path, judged)
   return aside || record || plain
 }
 
+/** What lay at the paths of a key when it was judged, by path: nothing else is removed where locks can be lost. */
+type Judged = ReadonlyMap<string, Stat>
+
+async function statFiles(place: Place, key: string): Promise<Judged> {
+  const { path, alias } = keyPath(key)
+  const found = new Map<string, Stat>()
+  for (const full of [within(place, alias), within(place, path)]) {
+    const stat = await place.calls.statPath(full)
+    if (stat !== undefined) found.set(full, stat)
+  }
+  return found
+}
+
+function requireSame(judged: Judged, { path, found }: Located): void {
+  const stat = judged.get(path)
+  if (stat === undefined || !isSame(stat, found.stat)) throw writtenBySomebodyElse()
+}
+
 /** Only regular files are objects: a link, fifo or directory of that name is left alone. */
-async function removeFile(place: Place, key: string, path: string): Promise<boolean> {
+async function removeFile(place: Place, key: string, path: string, judged: Judged | undefined): Promise<boolean> {
   const full = within(place, path)
-  const stat = await place.calls.statPath(full)
+  const stat = judged === undefined ? await place.calls.statPath(full) : judged.get(full)
   if (stat?.type !== 'file') return false
   if (stat.links > 1) await settleUpload(place, key, full)
-  const removed = await place.calls.unlink(full)
+  let removed = true
+  if (judged === undefined) removed = await place.calls.unlink(full)
+  else await removeSame(place, key, full, stat)
   if (removed && place.options.flush) await flushRemoval(place, parentOf(full))
   return removed
 }

@@ -2,9 +2,10 @@ import { listBucketNames, removeTree } from './bucket-store.ts'
 import { settleTrash } from './buckets.ts'
 import { removeStaleProbes } from './capabilities.ts'
 import { asideSuffix } from './empty-bucket.ts'
+import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
-import { join, state, transit, uploadIdOfAssembly } from './layout.ts'
+import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
 import type { Place, Root } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
@@ -122,13 +123,23 @@ async function sweepTemporaries(place: Place, path: string): Promise<number> {
     const name = scan?.name(index).toString('utf8') ?? ''
     const child = join(path, name)
     if (scan?.type(index) === 'directory') {
-      if (name !== transit.directory) count += await sweepTemporaries(place, child)
+      if (name === transit.directory) continue
+      if (isArmedName(nameOf(path)) && isTakenName(name)) count += await sweepTaken(place, child)
+      else count += await sweepTemporaries(place, child)
+      if (isArmedName(name)) await place.service.removeDirectory(child).catch(() => false)
     } else if (name.startsWith('.s3-') && (await isAbandoned(place, name, child))) {
       await place.service.unlink(child)
       count += 1
     }
   }
   return count
+}
+
+/** A removal that was cut off a day ago: what it had taken was rightly removed, or goes back. */
+async function sweepTaken(place: Place, path: string): Promise<number> {
+  const stat = await place.service.statPath(path)
+  if (stat === undefined || !isOld(place, stat.mtimeNs, temporaryAgeMs)) return 0
+  return (await settleTaken({ ...place, calls: place.service }, path)) ? 1 : 0
 }
 
 /** Whether a `.s3-…` file at `path` belongs to nobody any more. */

@@ -51,8 +51,8 @@ const shapes = {
     data: T.Optional(T.String()),
   }),
   completed: T.Object({
-    /** Relative to the bucket: gone once it was published. */
-    temporary: T.String(),
+    /** Relative to the bucket: its own name first, then those it has while it is armed (fence.ts). */
+    temporaries: T.Array(T.String(), { minItems: 1 }),
     eTag: T.String(),
     sizeBytes: T.Number(),
     lastModifiedMs: T.Number(),
@@ -107,10 +107,29 @@ export async function findCompleted(
 ): Promise<CompletedDocument | undefined> {
   const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
   if (completed === undefined) return undefined
-  const temporary = await place.service.statPath(within(place, completed.temporary))
-  if (temporary === undefined || temporary.links > 1) return completed
+  const [own = ''] = completed.temporaries
+  // The first again: it may have been on its way back there.
+  if (!(await someIsOnlyName(place, [...completed.temporaries, own]))) return completed
   const current = key.endsWith('/') ? await findObject(place, key) : undefined
   return current?.record?.trusted === true && current.record.record.uploadId === uploadId ? completed : undefined
+}
+
+async function someIsOnlyName(place: Place, paths: readonly string[]): Promise<boolean> {
+  for (const path of paths) {
+    if ((await place.service.statPath(within(place, path)))?.links === 1) return true
+  }
+  return false
+}
+
+/** A Complete that was cut off while its temporary was armed, or that was fenced: the temporary is back at its own name. */
+export async function restoreArmed(place: Place, uploadId: string): Promise<void> {
+  const completed = await findUploadFile(place, 'completed', uploadId, 'completed.json')
+  const [own = '', ...armed] = completed?.temporaries ?? []
+  for (const path of armed) {
+    await place.service.rename(within(place, path), within(place, own)).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+    })
+  }
 }
 
 /** Throws NoSuchUpload when the upload's directory is gone. */

@@ -1,6 +1,7 @@
+import { listArmed, removeArmedDirectories } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import { keyPath } from './key-path.ts'
-import { assemblyName, join, parentOf } from './layout.ts'
+import { assemblyName, join, nameOf, parentOf, uploadIdOfAssembly } from './layout.ts'
 import { type Place, within } from './place.ts'
 
 /** Relative to the bucket, in the target's own directory. */
@@ -18,9 +19,11 @@ export const uploadTemporaries = (key: string, uploadId: string): { assembly: st
  */
 export async function removeTemporaries(place: Place, key: string, uploadId: string): Promise<void> {
   const { assembly, final } = uploadTemporaries(key, uploadId)
-  for (const path of [assembly, final]) {
-    await place.service.unlink(within(place, path)).catch((error: unknown) => {
+  const armed = (await listArmed(place, key)).filter((path) => uploadIdOfAssembly(nameOf(path)) === uploadId)
+  for (const path of [within(place, assembly), within(place, final), ...armed]) {
+    await place.service.unlink(path).catch((error: unknown) => {
       if (!isErrno(error, 'ENOTDIR', 'ENOENT')) throw error
     })
   }
+  await removeArmedDirectories(place, key)
 }

@@ -14,6 +14,7 @@ import {
   noSuchUpload,
   readParts,
   readUpload,
+  restoreArmed,
   type StoredPart,
   type UploadDocument,
   uploadLock,
@@ -80,6 +81,7 @@ export async function abortUpload(place: Place, key: string, uploadId: string): 
 
 /** Everything of an upload but what it published. */
 export async function removeUpload(place: Place, key: string, uploadId: string): Promise<void> {
+  await restoreArmed(place, uploadId)
   await place.service.unlink(uploadPath(place, uploadId, 'upload.json'))
   await removeTemporaries(place, key, uploadId)
   await removeTree(place.service, uploadPath(place, uploadId))

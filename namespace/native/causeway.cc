@@ -259,7 +259,7 @@ napi_value findNow(napi_env env, napi_callback_info info) {
   if (c.bad()) return nullptr;
   Mount& mount = *c.mount;
   std::vector<uint8_t> out;
-  if (!mount.isLocal || mount.closed || !c.isService()) return undefined(env);
+  if (!mount.atOnce || !mount.isLocal || mount.closed || !c.isService()) return undefined(env);
   if (!findRemembered(path, mount.root.number, attribute, bodyMax, keepOpen, mount.inMemory, out)) return undefined(env);
   napi_value bytes = nullptr;
   napi_create_buffer_copy(env, out.size(), out.data(), nullptr, &bytes);
@@ -430,7 +430,7 @@ napi_value closeFile(napi_env env, napi_callback_info info) {
 
 // Is the file of this descriptor one that this thread may ask the kernel about? A bucket may lie on a network mount below a local root.
 bool isAtHand(const Mount& mount, int fd, struct stat& s) {
-  return mount.isLocal && !mount.closed && fstat(fd, &s) == 0 && s.st_dev == mount.device;
+  return mount.atOnce && mount.isLocal && !mount.closed && fstat(fd, &s) == 0 && s.st_dev == mount.device;
 }
 
 // `close` at once: true when it is done, false when a thread is needed. The last close of a file without a name frees its blocks, which
@@ -685,8 +685,9 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   struct statfs about;
   struct stat root;
   if (fstat(mount->root.number, &root) == 0) mount->device = root.st_dev;
-  if (c.truth(3) && fstatfs(mount->root.number, &about) == 0) {
+  if (fstatfs(mount->root.number, &about) == 0) {
     mount->inMemory = about.f_type == TMPFS_MAGIC;
+    mount->atOnce = c.truth(3);
     mount->isLocal = mount->inMemory || about.f_type == EXT4_SUPER_MAGIC || about.f_type == XFS_SUPER_MAGIC || about.f_type == BTRFS_SUPER_MAGIC;
   }
   auto& pools = c.loop->pools;
@@ -701,6 +702,15 @@ napi_value closeMount(napi_env env, napi_callback_info info) {
   auto mount = c.held<Mount>(0);
   if (!c.bad()) mount->close();
   return undefined(env);
+}
+
+napi_value isLocal(napi_env env, napi_callback_info info) {
+  Call c(env, info, false);
+  auto mount = c.held<Mount>(0);
+  if (c.bad()) return nullptr;
+  napi_value answer;
+  napi_get_boolean(env, mount->isLocal, &answer);
+  return answer;
 }
 
 napi_value load(napi_env env, napi_callback_info info) {
@@ -813,7 +823,7 @@ napi_value init(napi_env env, napi_value exports) {
       {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified},
       {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock}, {"lockNow", lockNow},
       {"clone", clone}, {"copyRange", copyRange}, {"sendFile", sendFile}, {"openMount", openMount}, {"closeMount", closeMount},
-      {"load", load}, {"createHasher", createHasher}, {"endHasher", endHasher}, {"digest", digest}, {"setErrorMaker", setErrorMaker},
+      {"isLocal", isLocal}, {"load", load}, {"createHasher", createHasher}, {"endHasher", endHasher}, {"digest", digest}, {"setErrorMaker", setErrorMaker},
   };
   // napi_default_jsproperty: the default makes exports non-enumerable, which spreads and mocks then lose.
   for (auto& [name, call] : calls) {

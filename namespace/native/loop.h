@@ -250,7 +250,7 @@ struct Mount {
   Fd root;
   std::shared_ptr<Pool> pool, locks;
   // A file system of this machine: what its caches know may be asked on JavaScript's thread. `inMemory`: it has no disk at all.
-  bool isLocal = false, inMemory = false;
+  bool isLocal = false, inMemory = false, atOnce = false;
   dev_t device = 0;
   bool closed = false;
   void close() {

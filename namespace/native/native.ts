@@ -17,6 +17,8 @@ export type NativeIdentity = Uint32Array | undefined
 export type Native = {
   /** `atOnce`: findNow and lockNow may answer, where the file system is one of this machine (ext4, XFS, Btrfs, tmpfs). */
   openMount(rootPath: string, threads: number, lockThreads: number, atOnce: boolean): Mount
+  /** The file system is one of this machine. */
+  isLocal(mount: Mount): boolean
   /** What is queued still runs; later calls reject with EBADF. */
   closeMount(mount: Mount): void
   /** Queued, running, age of the oldest in milliseconds. */

@@ -26,6 +26,7 @@ export function dyingFiles(): DyingFiles {
       return {
         as: (identity) => followed(() => current().as(identity)),
         createHasher: (digests) => current().createHasher(digests),
+        isLocal: sound.isLocal,
         load: () => current().load(),
         close: () => sound?.close(),
       }

@@ -105,6 +105,7 @@ export function faultyFiles(files: Files, plan: Plan = {}): FaultyFiles {
   return {
     as: (identity: PosixIdentity | undefined) => faultyCalls(files.as(identity), gate, descriptors),
     createHasher: (digests) => files.createHasher(digests),
+    isLocal: files.isLocal,
     load: () => files.load(),
     close: () => files.close(),
     changes: () => gate.log.length,

@@ -1,0 +1,206 @@
+/**
+ * A writer that has looked before it writes, and is paused before any one of its calls for so long that its locks are gone, never changes what
+ * others have written meanwhile (design section 5). `locksExpire` has the fencing of a server's mount on a local file system.
+ */
+import { readdir } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NamespaceError } from './errors.ts'
+import { alice, bodyOf, codeOf, type DocsFixture, get, openDocs, plain, put } from './testing/fixture.ts'
+import { type PausingFiles, pausingFiles } from './testing/pausing-files.ts'
+import type { Namespace, ObjectStat, Precondition } from './verbs.ts'
+
+let fixture: DocsFixture
+let files: PausingFiles
+/** The machine that is paused, and the one that is not. */
+let paused: Namespace
+let other: Namespace
+
+beforeEach(async () => {
+  files = pausingFiles()
+  fixture = await openDocs({ locksExpire: true })
+  other = fixture.namespace
+  const machine = await fixture.another({ openFiles: files.openFiles })
+  paused = machine.as(alice)
+})
+
+afterEach(() => fixture.close())
+
+const failed = () => new NamespaceError('ConditionalRequestConflict')
+const ifMatch =
+  (eTag: string | undefined): Precondition =>
+  (current) => {
+    if (eTag === undefined || current?.eTag !== eTag) throw failed()
+  }
+const ifNoneMatch: Precondition = (current) => {
+  if (current !== undefined) throw failed()
+}
+
+type Where = { readonly bucket: string; readonly key: string }
+type Before = { readonly at: Where; readonly eTag: string | undefined }
+
+/** The end of it: some are large. */
+const contents = (namespace: Namespace, key: string): Promise<string> =>
+  get(namespace, 'docs', key)
+    .then((text) => text.slice(-6))
+    .catch((error: unknown) => (error instanceof NamespaceError ? error.code : String(error)))
+
+/** Of a mebibyte: it goes into its slot of the assembly. */
+const slotted = Buffer.concat([Buffer.alloc(2 ** 20 - 6), Buffer.from('paused')])
+
+/** Each is prepared on the other machine, and answers what the paused one then does. */
+const verbs: Readonly<Record<string, (before: Before) => Promise<() => Promise<unknown>>>> = {
+  'PUT with If-Match':
+    async ({ at, eTag }) =>
+    () =>
+      paused.objects.put(at, plain, bodyOf('paused'), { precondition: ifMatch(eTag) }),
+  'copy with If-Match': async ({ at, eTag }) => {
+    await put(other, 'docs', 'source', 'paused')
+    const source = { bucket: 'docs', key: 'source' }
+    return () => paused.objects.copy(source, at, { describe: () => plain, precondition: ifMatch(eTag) })
+  },
+  'copy onto itself':
+    async ({ at }) =>
+    () =>
+      paused.objects.copy(at, at, { describe: () => ({ ...plain, metadata: { by: 'paused' } }) }),
+  'Complete with If-Match, by assembly': ({ at, eTag }) => completing(at, slotted, ifMatch(eTag)),
+  'Complete with If-Match, by copying': ({ at, eTag }) => completing(at, Buffer.from('paused'), ifMatch(eTag)),
+  'DELETE with If-Match':
+    async ({ at, eTag }) =>
+    () =>
+      paused.objects.remove(at, { precondition: ifMatch(eTag) }),
+}
+const creating: typeof verbs = {
+  'PUT with If-None-Match':
+    async ({ at }) =>
+    () =>
+      paused.objects.put(at, plain, bodyOf('paused'), { precondition: ifNoneMatch }),
+  'Complete with If-None-Match': ({ at }) => completing(at, slotted, ifNoneMatch),
+}
+
+async function completing(at: Where, part: Buffer, precondition: Precondition) {
+  const upload = { ...at, uploadId: (await other.uploads.begin(at, plain, undefined)).uploadId }
+  const { partNumber, eTag } = await other.uploads.putPart(upload, 1, bodyOf(part, 2 ** 20))
+  return () => paused.uploads.complete(upload, [{ partNumber, eTag, checksums: {} }], { precondition })
+}
+
+/** What the other machine does meanwhile; all of it is acknowledged. */
+const meanwhile: Readonly<Record<string, (at: Where) => Promise<unknown>>> = {
+  'a plain PUT': (at) => other.objects.put(at, plain, bodyOf('other!'), {}),
+  'a PUT that looked': async (at) => {
+    const current = await statOrNone(at)
+    const precondition = current === undefined ? ifNoneMatch : ifMatch(current.eTag)
+    await other.objects.put(at, plain, bodyOf('other!'), { precondition })
+  },
+  'a DELETE': (at) => other.objects.remove(at, {}),
+  'a PUT, then a DELETE that looked': async (at) => {
+    const { stat } = await other.objects.put(at, plain, bodyOf('other!'), {})
+    await other.objects.remove(at, { precondition: ifMatch(stat.eTag) })
+  },
+}
+
+const statOrNone = (at: Where): Promise<ObjectStat | undefined> =>
+  other.objects.stat(at).catch((error: unknown) => {
+    if (error instanceof NamespaceError && error.code === 'NoSuchKey') return undefined
+    throw error
+  })
+
+const cases = [
+  ...Object.entries(verbs).map(([name, verb]) => ({ name, verb, first: 'first!' as const })),
+  ...Object.entries(creating).map(([name, verb]) => ({ name, verb, first: undefined })),
+].flatMap((each) => Object.entries(meanwhile).map(([does, act]) => ({ ...each, does, act })))
+
+describe('paused before every one of its calls', () => {
+  test.each(cases)('$name never undoes $does', { timeout: 120_000 }, async ({ name, verb, first, act }) => {
+    let isOver = false
+    let stopped = 0
+    for (let calls = 0; !isOver; calls += 1) {
+      const at = { bucket: 'docs', key: `key-${calls}` }
+      const eTag = first && (await put(other, 'docs', at.key, first)).stat.eTag
+      const run = await verb({ at, eTag })
+      const before = await contents(other, at.key)
+      let wasDone = false
+      let after = ''
+      isOver = true
+      files.pauseAfter(calls, async () => {
+        isOver = false
+        const now = await contents(other, at.key)
+        wasDone = now !== before || (await statOrNone(at))?.metadata.by === 'paused'
+        await act(at)
+        after = await contents(other, at.key)
+      })
+      const refusal = await codeOf(run())
+      files.forget()
+      if (isOver) {
+        expect(refusal, 'undisturbed').toBe(undefined)
+        break
+      }
+      stopped += 1
+      const said = `paused after ${calls} calls, ${refusal ?? 'acknowledged'}:\n${files.log().join('\n')}`
+      const now = await contents(other, at.key)
+      // Whoever asks for absence may come after a DELETE, and a copy onto itself after anything.
+      if (now !== after) expect({ now, after, first, refusal }, said).toEqual({ now: 'paused', after: 'NoSuchKey' })
+      else if (!wasDone && refusal === undefined && name !== 'copy onto itself')
+        expect.unreachable(`acknowledged, though another writer came between. ${said}`)
+    }
+    expect(stopped).toBeGreaterThan(5)
+  })
+})
+
+test('nothing is left armed when all is over', async () => {
+  for (const [name, verb] of Object.entries({ ...verbs, ...creating })) {
+    const at = { bucket: 'docs', key: name }
+    const eTag = name in verbs ? (await put(other, 'docs', name, 'first!')).stat.eTag : undefined
+    await (await verb({ at, eTag }))()
+  }
+  expect((await readdir(fixture.inBucket())).filter((name) => name.startsWith('.s3-'))).toEqual([])
+})
+
+test('a Complete that was fenced leaves a pending upload, whose next Complete publishes', async () => {
+  const at = { bucket: 'docs', key: 'k' }
+  const first = (await put(other, 'docs', 'k', 'first!')).stat.eTag
+  for (let calls = 0; ; calls += 1) {
+    await put(other, 'docs', 'k', 'first!')
+    const run = await completing(at, slotted, ifMatch(first))
+    let wasPaused = false
+    files.pauseAfter(calls, async () => {
+      wasPaused = true
+      if ((await contents(other, 'k')) === 'first!') await put(other, 'docs', 'k', 'other!')
+    })
+    const refusal = await codeOf(run())
+    files.forget()
+    if (!wasPaused) break
+    if (refusal !== undefined) {
+      expect(await contents(other, 'k')).toBe('other!')
+      await put(other, 'docs', 'k', 'first!')
+      await run()
+    }
+    expect((await other.objects.stat(at)).sizeBytes).toBe(slotted.length)
+  }
+})
+
+test('a removal that was cut off half way is ended by the next writer', async () => {
+  let ended = 0
+  // Each time one call further, on a machine that never comes back.
+  for (let calls = 0; ; calls += 1) {
+    const at = { bucket: 'docs', key: `k${calls}` }
+    const { eTag } = (await put(other, 'docs', at.key, 'first!')).stat
+    const dying = pausingFiles()
+    const machine = (await fixture.victim({ openFiles: dying.openFiles })).as(alice)
+    const died = new Promise<boolean>((resolve) => {
+      dying.pauseAfter(calls, () => {
+        resolve(true)
+        return new Promise(() => undefined)
+      })
+    })
+    const removal = machine.objects.remove(at, { precondition: ifMatch(eTag) }).then(() => false)
+    if (!(await Promise.race([died, removal]))) break
+    const found = await contents(other, at.key)
+    const refusal = await codeOf(other.objects.put(at, plain, bodyOf('x'), { precondition: ifNoneMatch }))
+    expect(refusal).toBe(found === 'NoSuchKey' ? undefined : 'ConditionalRequestConflict')
+    expect((await readdir(fixture.inBucket(), { recursive: true })).filter((name) => name.endsWith(at.key))).toEqual([
+      at.key,
+    ])
+    if (found === 'NoSuchKey') ended += 1
+  }
+  expect(ended).toBeGreaterThan(1)
+})
