@@ -21,8 +21,14 @@ export const projectDirectory = fileURLToPath(new URL('..', import.meta.url))
 export type InstanceOptions = {
   /** Worker processes. Default 2. */
   readonly workers?: number
+  /** Another gateway of the same tree, with its master key and users, and a state of its own. Stop it before that one. */
+  readonly beside?: Instance
+  /** What starts it. Default scripts/start of this project. */
+  readonly program?: readonly string[]
   /** Sections and keys of the configuration file, beside those that a test instance needs. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, string | number | boolean | readonly string[]>>>>
+  /** Another tree than `tree` in the instance's own directory: a mount. It stays when the instance goes. */
+  readonly root?: string
 }
 
 export type Instance = {
@@ -34,7 +40,7 @@ export type Instance = {
   /** The certificate authority to trust, PEM. */
   readonly caFile: string
   readonly authority: Buffer
-  /** What --data named: tree, state, client.env. */
+  /** Its own: tree (unless `root` was given) and state. */
   readonly directory: string
   /** The served tree: a bucket is a directory in it. */
   readonly tree: string
@@ -87,10 +93,13 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
   const port = await freePort()
   const configFile = join(directory, 'causeway.toml')
   await writeFile(configFile, configText(directory, options))
-  const place = ['--config', configFile, '--data', directory]
-  let gateway = await serve(directory, [...place, '--port', String(port)])
+  // --data would put the tree below the directory, too.
+  const place = ['--config', configFile, ...(hasOwnTree(options) ? ['--data', directory] : [])]
+  const { program = [join(projectDirectory, 'scripts/start')] } = options
+  let gateway = await serve(directory, [...program, ...place, '--port', String(port)])
 
-  const env = (await findClientEnv(join(directory, 'client.env'))) ?? {}
+  const clientEnv = join(directory, hasOwnTree(options) ? 'client.env' : 'state/client.env')
+  const env = (await findClientEnv(clientEnv)) ?? {}
   const caFile = required(env, 'AWS_CA_BUNDLE')
   const authority = await readFile(caFile)
   const credentials: Credentials = {
@@ -117,7 +126,7 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
     caFile,
     authority,
     directory,
-    tree: join(directory, 'tree'),
+    tree: options.root ?? options.beside?.tree ?? join(directory, 'tree'),
     env,
     s3(changes = {}) {
       const client = new S3Client({
@@ -150,7 +159,7 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
       await until('all killed processes have ended', () => pids.every((pid) => !isAlive(pid)))
     },
     async start() {
-      gateway = await serve(directory, [...place, '--port', String(port)])
+      gateway = await serve(directory, [...program, ...place, '--port', String(port)])
     },
     async stop() {
       for (const client of clients.splice(0)) client.destroy()
@@ -160,8 +169,19 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
   }
 }
 
-function configText(directory: string, { workers = 2, config = {} }: InstanceOptions): string {
+const hasOwnTree = ({ beside, root }: InstanceOptions): boolean => beside === undefined && root === undefined
+
+function configText(directory: string, { workers = 2, config = {}, beside, root = beside?.tree }: InstanceOptions) {
+  const elsewhere = root !== undefined && { namespace: { root }, state: { directory: join(directory, 'state') } }
+  const shared = beside !== undefined && {
+    identity: {
+      master_key_file: join(beside.directory, 'state/master.key'),
+      users_file: join(beside.directory, 'state/users.toml'),
+    },
+  }
   const own = {
+    ...elsewhere,
+    ...shared,
     pool: { workers },
     // The request log would fill the pipe to the test, and `errors` reads it.
     log: { file: join(directory, 'state/gateway.log') },
@@ -176,10 +196,9 @@ function configText(directory: string, { workers = 2, config = {} }: InstanceOpt
 
 type Gateway = { readonly child: ChildProcess; readonly pid: number; said(): readonly string[] }
 
-async function serve(directory: string, options: readonly string[]): Promise<Gateway> {
+async function serve(directory: string, command: readonly string[]): Promise<Gateway> {
   // A test run that is killed itself takes the gateway along.
-  const mortal = ['--pdeathsig', 'TERM', join(projectDirectory, 'scripts/start')]
-  const child = spawn('setpriv', [...mortal, ...options], {
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...command], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,0 +1,177 @@
+/**
+ * The history test of any size: npm run conformance:history [-- options]
+ *
+ * Starts gateways on a local tree of their own, or uses those that --endpoints names (the client.env of each), runs clients and a file
+ * user against them while things go wrong, writes down every call, and says what of it no order of events explains.
+ */
+import { createReadStream } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Command, InvalidArgumentError } from 'commander'
+import { randomOf, seedOf } from '../random.ts'
+import { checkHistory } from './check-history.ts'
+import { type Endpoint, readEndpoint } from './endpoint.ts'
+import type { Event } from './event.ts'
+import { type FaultKind, startFaults } from './faults.ts'
+import { type Gateways, startGateways } from './gateways.ts'
+import { createBucket, runLoad } from './load.ts'
+import { createRecorder } from './recorder.ts'
+import { summary } from './summary.ts'
+
+type Options = {
+  readonly operations: number
+  readonly seconds: number
+  readonly clients: number
+  readonly gateways: number
+  readonly workers: number
+  readonly faults: readonly FaultKind[]
+  readonly endpoints?: readonly string[]
+  readonly fileUser?: string
+  readonly bucket: string
+  readonly durability: 'strict' | 'relaxed'
+  readonly source?: string
+  readonly history?: string
+  readonly check?: string
+}
+
+const FINDINGS_TOLD = 10
+
+const whole = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('give a whole number')
+  return Number(text)
+}
+
+function faultKinds(text: string): readonly FaultKind[] {
+  return text
+    .split(',')
+    .filter((name) => name !== '' && name !== 'none')
+    .map((name) => {
+      if (name !== 'kill' && name !== 'pause') throw new InvalidArgumentError('kill, pause, both, or none')
+      return name
+    })
+}
+
+const options = new Command('conformance:history')
+  .option('--operations <number>', 'calls to make', whole, 20_000)
+  .option('--seconds <number>', 'and no longer than this', whole, 600)
+  .option('--clients <number>', 'S3 clients', whole, 16)
+  .option('--gateways <number>', 'gateways to start', whole, 2)
+  .option('--workers <number>', 'workers of each', whole, 2)
+  .option(
+    '--faults <kinds>',
+    'kill (a worker every few seconds), pause (all workers of one gateway for 3 seconds), none',
+    faultKinds,
+    ['kill'],
+  )
+  .option('--endpoints <files>', 'client.env of each gateway, instead of starting some (no faults then)', (text) =>
+    text.split(','),
+  )
+  .option(
+    '--file-user <directory>',
+    'the tree as a file user sees it; default: the tree of the gateways that were started',
+  )
+  .option('--bucket <name>', 'a bucket that is not there yet', 'history')
+  .option('--durability <kind>', 'strict or relaxed', 'strict')
+  .option('--source <directory>', 'start the gateways from another source tree')
+  .option('--history <file>', 'write the history here, whatever comes of it')
+  .option('--check <file>', 'check a history that was written before')
+  .parse()
+  .opts<Options>()
+
+const gatewaysOptions = () => ({
+  count: options.gateways,
+  workers: options.workers,
+  durability: options.durability,
+  ...(options.source !== undefined && { program: [join(resolve(options.source), 'scripts/causeway'), 'serve'] }),
+})
+
+process.exitCode = options.check === undefined ? await run() : tell(await readHistory(options.check))
+
+async function run(): Promise<number> {
+  const seed = seedOf('history')
+  const gateways = options.endpoints === undefined ? await startGateways(gatewaysOptions()) : undefined
+  const recorder = createRecorder()
+  try {
+    const endpoints = gateways?.endpoints ?? (await Promise.all((options.endpoints ?? []).map(readEndpoint)))
+    await load(endpoints, gateways, seed, recorder)
+    for (const instance of gateways?.instances ?? []) {
+      const errors = (await instance.errors()).filter((line) => !/a worker has died/.test(line))
+      for (const line of errors.slice(0, FINDINGS_TOLD)) console.log(`a gateway was surprised: ${line}`)
+    }
+  } finally {
+    await gateways?.stop()
+    if (options.history !== undefined) await recorder.write(options.history)
+  }
+  const failed = tell(recorder.events)
+  if (failed !== 0 && options.history === undefined) {
+    const file = join(tmpdir(), `causeway-history-${seed}.jsonl`)
+    await recorder.write(file)
+    console.log(`the history: ${file}; again with --check`)
+  }
+  return failed
+}
+
+async function load(
+  endpoints: readonly Endpoint[],
+  gateways: Gateways | undefined,
+  seed: number,
+  recorder: ReturnType<typeof createRecorder>,
+): Promise<void> {
+  const [first] = endpoints
+  if (first === undefined) throw new Error('there is no gateway')
+  await createBucket(first, options.bucket)
+  const instances = gateways?.instances ?? []
+  const faults = startFaults({ instances, random: randomOf(seed), kinds: instances.length === 0 ? [] : options.faults })
+  await runLoad(
+    {
+      endpoints,
+      bucket: options.bucket,
+      filesRoot: options.fileUser ?? gateways?.tree,
+      clients: options.clients,
+      seed,
+      operationsMax: options.operations,
+      secondsMax: options.seconds,
+      isEnough: progress(),
+    },
+    recorder,
+  )
+  const counts = await faults.stop()
+  console.log(`faults: ${JSON.stringify(counts)}`)
+}
+
+/** A line every ten seconds. */
+function progress(): (recorder: { readonly events: readonly Event[] }) => boolean {
+  let next = performance.now() + 10_000
+  return ({ events }) => {
+    if (performance.now() > next) {
+      next += 10_000
+      console.log(`${events.length} operations`)
+    }
+    return false
+  }
+}
+
+/** The exit code. */
+function tell(events: readonly Event[]): number {
+  console.log(summary(events))
+  const began = performance.now()
+  const { findings, checked, excused } = checkHistory(events)
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(
+    `${checked} observations of keys checked in ${seconds} s, ${excused} excused by rewrites in place under way`,
+  )
+  for (const { kind, key, sentence } of findings.slice(0, FINDINGS_TOLD)) console.log(`${kind}, ${key}: ${sentence}`)
+  if (findings.length > FINDINGS_TOLD) console.log(`and ${findings.length - FINDINGS_TOLD} more`)
+  console.log(findings.length === 0 ? 'some order of events explains it all' : `${findings.length} findings`)
+  return findings.length === 0 ? 0 : 1
+}
+
+async function readHistory(file: string): Promise<readonly Event[]> {
+  const events: Event[] = []
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    // Written by this program.
+    if (line !== '') events.push(JSON.parse(line) as Event)
+  }
+  return events
+}

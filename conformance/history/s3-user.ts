@@ -1,0 +1,331 @@
+/** One S3 client: does one thing after the other through one gateway, and tells what came of it. */
+import type { Answer } from '../connection.ts'
+import type { FastClient, FastRequest } from '../fast-client.ts'
+import { crc32Of, md5, multipartETag, type Random } from '../random.ts'
+import { contentOf, writersOf } from './content.ts'
+import { type Condition, nowUs, type Outcome, type Seen } from './event.ts'
+import { type KeyKind, pickKey, pickSource } from './keys.ts'
+import type { Told } from './recorder.ts'
+
+export type S3UserOptions = {
+  readonly client: FastClient
+  readonly bucket: string
+  /** Unique in the history; the beginning of each id. */
+  readonly name: string
+  readonly random: Random
+  /** Last seen by anybody, by key: what conditions ask for. Shared between users, so that they want the same. */
+  readonly lastSeen: Map<string, LastSeen>
+  /** MD5s of all that was written, by anybody. */
+  readonly written: Set<string>
+  readonly tell: (told: Told) => void
+}
+
+export type LastSeen = { readonly eTag: string; readonly content: string }
+
+export type S3User = {
+  /** One call, or the few of a multipart upload. Never throws. */
+  step(): Promise<void>
+  get(key: string): Promise<void>
+  list(prefix: string, delimiter: string, max: number): Promise<void>
+}
+
+/** Around the borders on the way: a line, the small read of a look-up and what goes by sendfile. Mostly small: the race is the point. */
+const SIZES = [96, 96, 960, 3200, 3200, 16_384, 65_536, 65_568, 150_016]
+
+const WEIGHTS = {
+  put: 16,
+  create: 5,
+  replace: 12,
+  remove: 7,
+  removeMatching: 4,
+  copy: 7,
+  metadata: 5,
+  multipart: 3,
+  get: 26,
+  head: 8,
+  list: 4,
+} as const
+
+type Action = keyof typeof WEIGHTS
+
+const ACTIONS: readonly Action[] = Object.entries(WEIGHTS).flatMap(([name, weight]) =>
+  // Object.entries forgets the names of a const object.
+  Array.from({ length: weight }, () => name as Action),
+)
+
+const PREFIXES = ['', '', 'a', 'a/', 'c', 'e/', 'k/', 'p'] as const
+
+export function createS3User(options: S3UserOptions): S3User {
+  const { client, bucket, name, random, lastSeen, written, tell } = options
+  let count = 0
+  const target = (key: string) => `/${bucket}/${key}`
+  const nextId = () => `${name}-${count++}`
+
+  const content = (id: string) => {
+    const made = contentOf(id, random.pick(SIZES))
+    written.add(made.md5)
+    return made
+  }
+
+  async function ask(request: FastRequest): Promise<{ answer: Answer | undefined; startUs: number; timing: Timing }> {
+    const startUs = nowUs()
+    try {
+      const answer = await client.send(request)
+      return { answer, startUs, timing: { startUs, endUs: nowUs(), ...factsOf(answer) } }
+    } catch (error) {
+      return {
+        answer: undefined,
+        startUs,
+        timing: { startUs, endUs: nowUs(), outcome: 'unknown', error: String(error) },
+      }
+    }
+  }
+
+  const matchOf = (key: string): Condition | undefined => {
+    const seen = lastSeen.get(key)
+    if (seen === undefined) return undefined
+    return { kind: 'match', eTag: seen.eTag, content: seen.content }
+  }
+
+  async function put(key: string, condition?: Condition): Promise<void> {
+    const id = nextId()
+    const { bytes, md5: digest } = content(id)
+    const { answer, timing } = await ask({
+      method: 'PUT',
+      target: target(key),
+      headers: { ...described(id), ...conditionHeaders(condition), 'x-amz-checksum-crc32': crc32Of(bytes) },
+      body: bytes,
+    })
+    const made = { content: digest, sizeBytes: bytes.length, meta: id, eTag: digest }
+    if (answer?.status === 200) lastSeen.set(key, { eTag: digest, content: digest })
+    const answered = answer?.status === 200 ? { answered: unquoted(answer.headers.get('etag')) } : {}
+    tell({ kind: 'put', key, made, ...answered, ...withCondition(condition), ...timing })
+  }
+
+  async function remove(key: string, condition?: Condition): Promise<void> {
+    const { timing } = await ask({ method: 'DELETE', target: target(key), headers: conditionHeaders(condition) })
+    tell({ kind: 'delete', key, ...withCondition(condition), ...timing })
+  }
+
+  async function copy(key: string, source: string): Promise<void> {
+    const replaces = random.next() < 0.7
+    const meta = replaces ? nextId() : undefined
+    const condition: Condition | undefined = random.next() < 0.2 ? { kind: 'absent' } : undefined
+    const { answer, timing } = await ask({
+      method: 'PUT',
+      target: target(key),
+      headers: {
+        'x-amz-copy-source': target(source),
+        ...(meta !== undefined && { 'x-amz-metadata-directive': 'REPLACE', ...described(meta) }),
+        ...conditionHeaders(condition),
+      },
+    })
+    const answered = answeredETag(answer)
+    const told = { key, source, ...(meta !== undefined && { meta }), ...withCondition(condition), ...answered }
+    tell({ kind: 'copy', ...told, ...timing })
+  }
+
+  async function changeMetadata(key: string): Promise<void> {
+    const meta = nextId()
+    const headers = { 'x-amz-copy-source': target(key), 'x-amz-metadata-directive': 'REPLACE', ...described(meta) }
+    const { answer, timing } = await ask({ method: 'PUT', target: target(key), headers })
+    tell({ kind: 'metadata', key, meta, ...answeredETag(answer), ...timing })
+  }
+
+  /** Nothing is told of what failed before Complete: it changes no object. */
+  async function multipart(key: string, condition?: Condition): Promise<void> {
+    const id = nextId()
+    const { bytes, md5: digest } = content(id)
+    const created = await ask({ method: 'POST', target: `${target(key)}?uploads`, headers: described(id) })
+    const uploadId = /<UploadId>([^<]+)</.exec(created.answer?.text ?? '')?.[1]
+    if (uploadId === undefined) return
+    const query = `uploadId=${uploadId}`
+    const part = await ask({ method: 'PUT', target: `${target(key)}?partNumber=1&${query}`, body: bytes })
+    if (part.answer?.status !== 200) return
+    const complete = () =>
+      ask({
+        method: 'POST',
+        target: `${target(key)}?${query}`,
+        headers: conditionHeaders(condition),
+        body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${digest}</ETag></Part></CompleteMultipartUpload>`,
+      })
+    const first = await complete()
+    let { answer, timing } = first
+    if (timing.outcome === 'unknown') {
+      // Repeated, it answers what it would have answered; a refusal of the second says nothing of the first, which may be under way still.
+      const second = await complete()
+      if (second.timing.outcome === 'done') {
+        answer = second.answer
+        timing = { ...second.timing, startUs: first.startUs }
+      }
+    }
+    const made = { content: digest, sizeBytes: bytes.length, meta: id, eTag: multipartETag([bytes]) }
+    if (timing.outcome === 'done') lastSeen.set(key, { eTag: made.eTag, content: digest })
+    tell({ kind: 'complete', key, made, ...answeredETag(answer), ...withCondition(condition), ...timing })
+  }
+
+  async function get(key: string): Promise<void> {
+    const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+    const { answer, timing } = await ask({ method: 'GET', target: target(key), headers })
+    const seen = answer?.status === 200 ? seenOf(answer, true) : undefined
+    if (seen?.eTag !== undefined && seen.content !== undefined && written.has(seen.content))
+      lastSeen.set(key, { eTag: seen.eTag, content: seen.content })
+    tell({ kind: 'get', key, ...(seen && { seen: withWriters(seen, answer) }), ...timing })
+  }
+
+  /** Whose bytes it is made of, where it is not that of one write. */
+  function withWriters(seen: Seen, answer: Answer | undefined): Seen {
+    const isWhole =
+      seen.content !== undefined &&
+      written.has(seen.content) &&
+      (seen.eTag === seen.content || seen.eTag?.includes('-'))
+    return isWhole || answer === undefined ? seen : { ...seen, writers: writersOf(answer.body) }
+  }
+
+  async function head(key: string): Promise<void> {
+    const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+    const { answer, timing } = await ask({ method: 'HEAD', target: target(key), headers })
+    tell({ kind: 'head', key, ...(answer?.status === 200 && { seen: seenOf(answer, false) }), ...timing })
+  }
+
+  /** All pages, each an event of its own. */
+  async function list(prefix: string, delimiter: string, max: number): Promise<void> {
+    let [after, token] = ['', '']
+    do {
+      const query = [
+        'list-type=2',
+        `max-keys=${max}`,
+        `prefix=${encodeURIComponent(prefix)}`,
+        ...(delimiter === '' ? [] : [`delimiter=${encodeURIComponent(delimiter)}`]),
+        ...(token === '' ? [] : [`continuation-token=${encodeURIComponent(token)}`]),
+      ]
+      const { answer, timing } = await ask({ method: 'GET', target: `/${bucket}?${query.join('&')}` })
+      const page = answer?.status === 200 ? pageOf(answer.text) : undefined
+      const last = page === undefined || page.token === '' ? undefined : lastOf(page)
+      tell({
+        kind: 'list',
+        prefix,
+        delimiter,
+        after,
+        ...(last !== undefined && { last }),
+        ...(page && { listed: page.listed, prefixes: page.prefixes }),
+        ...timing,
+      })
+      if (last === undefined || page === undefined) return
+      after = last
+      token = page.token
+    } while (token !== '')
+  }
+
+  const actions: Readonly<Record<Action, (key: string, kind: KeyKind) => Promise<void>>> = {
+    put: (key) => put(key),
+    create: (key) => put(key, { kind: 'absent' }),
+    async replace(key) {
+      if (random.next() < 0.5) await get(key)
+      await put(key, matchOf(key) ?? { kind: 'absent' })
+    },
+    remove: (key) => remove(key),
+    async removeMatching(key) {
+      if (random.next() < 0.5) await get(key)
+      await remove(key, matchOf(key))
+    },
+    async copy(key) {
+      const source = pickSource(random)
+      await (source === key ? get(key) : copy(key, source))
+    },
+    metadata: (key, kind) => (kind === 'rewritten' ? head(key) : changeMetadata(key)),
+    multipart: (key) => multipart(key, [undefined, { kind: 'absent' } as const, matchOf(key)][random.below(3)]),
+    get,
+    head,
+    list: () => list(random.pick(PREFIXES), random.pick(['', '', '/']), random.pick([1000, 1000, 1000, 4])),
+  }
+
+  return {
+    async step() {
+      const { key, kind } = pickKey(random)
+      await actions[random.pick(ACTIONS)](key, kind)
+    },
+    get,
+    list,
+  }
+}
+
+type Timing = {
+  readonly startUs: number
+  readonly endUs: number
+  readonly outcome: Outcome
+  readonly status?: number
+  readonly code?: string
+  readonly requestId?: string
+  readonly error?: string
+}
+
+/** Both must come with the bytes of that very write. */
+const described = (id: string) => ({ 'x-amz-meta-id': id, 'cache-control': id })
+
+const conditionHeaders = (condition: Condition | undefined): Record<string, string> => {
+  if (condition === undefined) return {}
+  return condition.kind === 'absent' ? { 'if-none-match': '*' } : { 'if-match': `"${condition.eTag}"` }
+}
+
+const withCondition = (condition: Condition | undefined) => (condition === undefined ? {} : { condition })
+
+/**
+ * 200 with an error inside is one too (CompleteMultipartUpload, CopyObject). 503 is told apart from 500 by nobody: whether a lock was not had or a
+ * worker died after the rename, the write may have happened.
+ */
+function factsOf({ status, code, requestId }: Answer): Omit<Timing, 'startUs' | 'endUs'> {
+  const told = { status, ...(code !== '' && { code }), ...(requestId !== '' && { requestId }) }
+  if (status >= 500 || code === 'InternalError' || code === 'SlowDown') return { outcome: 'unknown', ...told }
+  if (status === 412 || status === 404) return { outcome: 'refused', ...told }
+  if (status < 300 && code === '') return { outcome: 'done', ...told }
+  return { outcome: 'nothing', ...told, code: code === '' ? String(status) : code }
+}
+
+function answeredETag(answer: Answer | undefined): { answered?: string } {
+  const eTag = answer?.status === 200 ? /<ETag>(?:&quot;|")?([^<&"]+)/.exec(answer.text)?.[1] : undefined
+  return eTag === undefined ? {} : { answered: eTag }
+}
+
+const unquoted = (eTag = '') => eTag.replaceAll('"', '')
+
+function seenOf({ headers, body }: Answer, withBody: boolean): Seen {
+  const [meta, cacheControl] = [headers.get('x-amz-meta-id'), headers.get('cache-control')]
+  const checksum = headers.get('x-amz-checksum-crc32')
+  return {
+    ...(withBody && { content: md5(body).toString('hex') }),
+    sizeBytes: withBody ? body.length : Number(headers.get('content-length')),
+    eTag: unquoted(headers.get('etag')),
+    ...(meta !== undefined && { meta }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(withBody && checksum !== undefined && { checksumFits: checksum === crc32Of(body) }),
+  }
+}
+
+type Page = {
+  readonly listed: readonly { readonly key: string; readonly eTag: string; readonly sizeBytes: number }[]
+  readonly prefixes: readonly string[]
+  /** '' on the last page. */
+  readonly token: string
+}
+
+/** Keys here need no entities. */
+function pageOf(text: string): Page {
+  const within = (xml: string, name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? ''
+  const blocks = (name: string) =>
+    [...text.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'gs'))].map(([, xml = '']) => xml)
+  return {
+    listed: blocks('Contents').map((xml) => ({
+      key: within(xml, 'Key'),
+      eTag: within(xml, 'ETag').replaceAll(/&quot;|"/g, ''),
+      sizeBytes: Number(within(xml, 'Size')),
+    })),
+    prefixes: blocks('CommonPrefixes').map((xml) => within(xml, 'Prefix')),
+    token: within(text, 'NextContinuationToken'),
+  }
+}
+
+function lastOf({ listed, prefixes }: Page): string {
+  const names = [...listed.map(({ key }) => key), ...prefixes].sort()
+  return names.at(-1) ?? ''
+}
