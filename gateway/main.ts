@@ -41,6 +41,7 @@ async function run(config: Config, index: number): Promise<void> {
     directoriesMax: config.namespace.directoriesMax,
     threads: await fileSystemThreads(config),
     recordKey: masterKey.subkey('records').bytes,
+    announces: index === 0,
     problems: (event) => log.warn(event, 'the tree has a problem'),
   })
   const directory = await openLocalDirectory({
@@ -65,7 +66,12 @@ async function run(config: Config, index: number): Promise<void> {
   await app.ready()
   const connections = serveConnections(app.server)
 
-  const sweeping = index === 0 ? sweepHourly(async () => log.info(await namespace.sweep(), 'swept')) : undefined
+  const sweeping = index === 0 ? sweepHourly(sweepInTurn) : undefined
+  /** Of several gateways of the tree one does it. A little sooner than an hour ago counts: timers are not exact. */
+  async function sweepInTurn(): Promise<void> {
+    const swept = await namespace.upkeep(SWEEP_EVERY_MS - FIRST_SWEEP_AFTER_MS)
+    if (swept !== undefined) log.info(swept, 'swept')
+  }
   function sweepHourly(sweep: () => Promise<void>) {
     const once = () => sweep().catch((error: unknown) => log.error({ err: error }, 'sweeping failed'))
     const first = setTimeout(once, FIRST_SWEEP_AFTER_MS).unref()

@@ -18,6 +18,9 @@ export const state = {
   locks: '.causeway/locks',
   buckets: '.causeway/buckets',
   trash: '.causeway/trash',
+  leases: '.causeway/leases',
+  /** Its time is that of the last sweep. */
+  swept: '.causeway/swept',
   bucket: (name: string) => `.causeway/buckets/${name}`,
   bucketRecord: (name: string) => `.causeway/buckets/${name}/bucket.json`,
   document: (name: string, document: string) => `.causeway/buckets/${name}/${document}.json`,

@@ -1,5 +1,6 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
@@ -10,8 +11,10 @@ import { NamespaceError } from './errors.ts'
 import { isErrno, namespaceErrorOf } from './file-errors.ts'
 import type { Files } from './files.ts'
 import { requireFormat } from './format.ts'
+import { type Announced, announce } from './gateways.ts'
 import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
+import { mountFaults, readMountInfo } from './mount-options.ts'
 import { openObject, statObject } from './open-object.ts'
 import type { Problem, Root } from './place.ts'
 import { openPosixFiles } from './posix-files.ts'
@@ -21,6 +24,7 @@ import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
+import { upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace } from './verbs.ts'
 
@@ -29,6 +33,7 @@ export type { Finding } from './check-tree.ts'
 export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
 export type { DigestName, Files, PosixIdentity } from './files.ts'
+export { type MountFault, mountFaults, readMountInfo } from './mount-options.ts'
 export type { Problem } from './place.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
@@ -50,6 +55,8 @@ export type NamespaceOptions = {
   /** For tests: another Files over a root. */
   readonly openFiles?: (path: string, options: { readonly threads: number }) => Files
   readonly lockTimeoutMs?: number
+  /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
+  readonly announces?: boolean
   /** For tests: whether a paused machine loses its locks. Default: on file systems that are not of this machine. */
   readonly locksExpire?: boolean | undefined
 }
@@ -61,6 +68,8 @@ export type OpenNamespace = {
    */
   as(caller: Caller | undefined, options?: { readonly forOneRequest: boolean }): Namespace
   sweep(): Promise<Swept>
+  /** Sweeps, unless a gateway of this tree does so now or has done so within `everyMs`: undefined. */
+  upkeep(everyMs: number): Promise<Swept | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
   /** Jobs of all mounts' pools. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number }
@@ -100,14 +109,33 @@ async function openOn(options: NamespaceOptions, open: (path: string) => Files):
     now: Date.now,
     nonce,
   })
+  const announced = options.announces === true ? await announceOn(tree) : undefined
   return {
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
       namespaceOf(tree, caller, forOneRequest ? remembering(tree) : (name) => findRecord(tree, name)),
     sweep: () => sweep(tree),
+    upkeep: (everyMs) => upkeep(tree, everyMs),
     check: (what) => checkTree(tree, what),
     load: () => loadOf(roots),
-    close: () => tree.close(),
+    async close() {
+      // The tree may be gone by now, and its descriptors are to be closed all the same.
+      await announced?.stop().catch(() => undefined)
+      await tree.close()
+    },
   }
+}
+
+/** Throws InvalidRequest where this mount, or that of another gateway, must not be one of several. */
+async function announceOn({ main, service, options }: Tree): Promise<Announced> {
+  const mount = await readMountInfo(main.path === '' ? '/' : main.path)
+  const faults = mount === undefined ? [] : mountFaults(mount)
+  const self = {
+    client: `${hostname()} ${mount?.device ?? 'unknown'}`,
+    fault: faults.find(({ kind }) => kind !== 'advice')?.sentence,
+  }
+  const { flush, nonce } = options
+  const problems = (message: string): void => options.problems({ kind: 'lease-not-renewed', message })
+  return announce(service, self, { flush, nonce, problems })
 }
 
 /** Has to be written to. */

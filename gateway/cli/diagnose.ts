@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { access, constants, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { readMasterKey } from '#auth'
-import { type Capabilities, openPosixFiles, probeCapabilities } from '#namespace'
+import { type Capabilities, mountFaults, openPosixFiles, probeCapabilities, readMountInfo } from '#namespace'
 import { type Config, splitAddress } from '../config.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
@@ -165,11 +165,17 @@ async function probeRoot(root: string): Promise<readonly Diagnosis[]> {
   const scratch = await mkdtemp(join(root, '.s3-doctor-'))
   const files = openPosixFiles(scratch, { threads: 1 })
   try {
-    return describeMount(root, await probeCapabilities(files, ''))
+    return [...describeMount(root, await probeCapabilities(files, '')), ...(await describeOptions(root))]
   } finally {
     files.close()
     await rm(scratch, { recursive: true, force: true })
   }
+}
+
+/** A mount that shows others' writes late serves one gateway, which is then late as well; several it would have contradict each other. */
+async function describeOptions(root: string): Promise<readonly Diagnosis[]> {
+  const mount = await readMountInfo(root)
+  return mount === undefined ? [] : mountFaults(mount).map(({ sentence }) => warning(sentence))
 }
 
 type MountRule = {

@@ -1,0 +1,119 @@
+import { readFile, realpath } from 'node:fs/promises'
+
+/** A mounted file system as the kernel describes it (proc_pid_mountinfo(5)). */
+export type MountInfo = {
+  /** `nfs4`, `xfs`, `fuse.glusterfs` … */
+  readonly type: string
+  readonly mountPoint: string
+  /** Of the mount and of its file system; a bare option is its own value. */
+  readonly options: ReadonlyMap<string, string>
+  /** major:minor: one for all mounts that share a client's caches. */
+  readonly device: string
+}
+
+export type MountFault = {
+  /**
+   * `stale`: what others write is seen late, so several gateways would contradict each other; `locks`: locks exclude nobody on other machines;
+   * `advice`: works, and could be better.
+   */
+  readonly kind: 'stale' | 'locks' | 'advice'
+  /** Says what to do. */
+  readonly sentence: string
+}
+
+/** The mount that `path` lies on; undefined where the kernel does not say. Throws where the path is not there. */
+export async function readMountInfo(path: string): Promise<MountInfo | undefined> {
+  return findMount(await readFile('/proc/self/mountinfo', 'utf8'), await realpath(path))
+}
+
+/** The last of the mounts whose point is the longest prefix of `path`: a later one covers an earlier. */
+export function findMount(mountInfo: string, path: string): MountInfo | undefined {
+  let best: MountInfo | undefined
+  for (const line of mountInfo.split('\n')) {
+    const mount = parseLine(line)
+    if (mount === undefined || !covers(mount.mountPoint, path)) continue
+    if (best === undefined || mount.mountPoint.length >= best.mountPoint.length) best = mount
+  }
+  return best
+}
+
+/** `36 35 98:0 /root /mnt rw,noatime master:1 - nfs4 server:/ rw,vers=4.2`: optional fields end at the hyphen. */
+function parseLine(line: string): MountInfo | undefined {
+  const [before = '', after] = line.split(' - ')
+  const [, , device, , mountPoint, mountOptions = ''] = before.split(' ')
+  const [type, , superOptions = ''] = after?.split(' ') ?? []
+  if (device === undefined || mountPoint === undefined || type === undefined) return undefined
+  const options = new Map(
+    [...mountOptions.split(','), ...superOptions.split(',')].map((option): [string, string] => {
+      const [name = '', ...value] = option.split('=')
+      return [name, value.length === 0 ? name : value.join('=')]
+    }),
+  )
+  return { type, mountPoint: unescaped(mountPoint), options, device }
+}
+
+/** Space, tab, newline and backslash are octal there. */
+const unescaped = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+
+const covers = (mountPoint: string, path: string): boolean =>
+  path === mountPoint || mountPoint === '/' || path.startsWith(`${mountPoint}/`)
+
+/** What is wrong with a mount for this product; nothing for file systems of this machine. */
+export function mountFaults(mount: MountInfo): readonly MountFault[] {
+  if (mount.type === 'nfs' || mount.type === 'nfs4')
+    return nfsRules.filter(({ broken }) => broken(mount)).map(faultOf(mount))
+  if (remoteTypes.test(mount.type)) return [faultOf(mount)(unknownRule)]
+  return []
+}
+
+type Rule = {
+  readonly kind: MountFault['kind']
+  readonly broken: (mount: MountInfo) => boolean
+  readonly say: (mount: MountInfo) => string
+}
+
+const faultOf =
+  (mount: MountInfo) =>
+  ({ kind, say }: Rule): MountFault => ({ kind, sentence: say(mount) })
+
+/** All four times zero, as by actimeo=0 and noac. */
+const keepsNoAttributes = ({ options }: MountInfo): boolean =>
+  ['acregmin', 'acregmax', 'acdirmin', 'acdirmax'].every((name) => options.get(name) === '0')
+
+/** nfs(5). What each costs when it is missing was measured on two clients: see README.md, "Mounts". */
+const nfsRules: readonly Rule[] = [
+  {
+    kind: 'stale',
+    broken: (mount) => mount.options.get('lookupcache') !== 'none' && !keepsNoAttributes(mount),
+    say: ({ mountPoint }) =>
+      `${mountPoint} remembers names: what another machine has overwritten or deleted is served for up to a minute. Mount it with lookupcache=none.`,
+  },
+  {
+    kind: 'locks',
+    broken: ({ options }) => options.has('nolock') || ['all', 'posix'].includes(options.get('local_lock') ?? 'none'),
+    say: ({ mountPoint }) =>
+      `${mountPoint} keeps locks on this machine alone, so conditional writes through another one are not excluded. Mount it without nolock and local_lock.`,
+  },
+  {
+    kind: 'advice',
+    broken: ({ options }) => Number(options.get('vers') ?? '4.2') < 4.2,
+    say: ({ mountPoint, options }) =>
+      `${mountPoint} speaks NFS ${options.get('vers')}: no extended attributes and no copying by the server. Mount it with vers=4.2.`,
+  },
+  {
+    kind: 'advice',
+    broken: ({ options }) => options.has('soft') || options.has('softerr'),
+    say: ({ mountPoint }) =>
+      `${mountPoint} is mounted soft: while the server is slow, writes fail that a hard mount would have ended. Mount it hard; requests are bounded in time all the same.`,
+  },
+]
+
+const remoteTypes = /^(fuse(\.|$)|fuseblk$|ceph$|cifs$|smb3?$|9p$|lustre$|gpfs$|beegfs$|afs$|virtiofs$|ocfs2$|gfs2$)/
+
+const unknownRule: Rule = {
+  kind: 'advice',
+  broken: () => true,
+  say: ({ mountPoint, type }) =>
+    `${mountPoint} is ${type}, whose caches and locks between machines nothing here knows about; try it: NAMESPACE_ROOT=${mountPoint} npx vitest run namespace`,
+}
