@@ -128,6 +128,18 @@ const Namespace = Type.Object(
       expected: 'a list of absolute paths such as ["/mnt/b"]',
       default: [],
     }),
+    publish_root: Type.Optional(
+      text(
+        {
+          description:
+            'The same tree by a second NFS mount (nosharecache), through which files are renamed. Without it, overwriting a file that this machine is sending is a short 404 on others.',
+          expected: 'an absolute path',
+          examples: ['/mnt/global-w'],
+        },
+        undefined,
+        '^/',
+      ),
+    ),
     durability: choice(
       'strict flushes file and directory before a write is acknowledged; relaxed leaves that to the file system.',
       ['strict', 'relaxed'],

@@ -37,6 +37,7 @@ async function run(config: Config, index: number): Promise<void> {
   const namespace = await openNamespace({
     root: config.namespace.root,
     roots: config.namespace.roots,
+    publishRoot: config.namespace.publishRoot,
     durability: config.namespace.durability,
     directoriesMax: config.namespace.directoriesMax,
     threads: await fileSystemThreads(config),

@@ -109,6 +109,12 @@ const nfsRules: readonly Rule[] = [
   },
 ]
 
+/** Where names are published by the very client that reads them. */
+export const publishRootAdvice = ({ type, mountPoint }: MountInfo): string | undefined =>
+  type.startsWith('nfs')
+    ? `Overwriting an object that this machine is sending is a short 404 on other machines. Mount the export of ${mountPoint} a second time, with nosharecache, and name it in namespace.publish_root.`
+    : undefined
+
 const remoteTypes = /^(fuse(\.|$)|fuseblk$|ceph$|cifs$|smb3?$|9p$|lustre$|gpfs$|beegfs$|afs$|virtiofs$|ocfs2$|gfs2$)/
 
 const unknownRule: Rule = {

@@ -33,7 +33,7 @@ export type { Finding } from './check-tree.ts'
 export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
 export type { DigestName, Files, PosixIdentity } from './files.ts'
-export { type MountFault, mountFaults, readMountInfo } from './mount-options.ts'
+export { type MountFault, mountFaults, publishRootAdvice, readMountInfo } from './mount-options.ts'
 export type { Problem } from './place.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
@@ -41,6 +41,8 @@ export type * from './verbs.ts'
 export type NamespaceOptions = {
   /** Absolute path of the namespace root. */
   readonly root: string
+  /** The namespace root by another mount of the same export (nosharecache): what is published is renamed through it. */
+  readonly publishRoot?: string | undefined
   /** Further roots that mapped buckets lie on. */
   readonly roots: readonly string[]
   /** `strict`: what is acknowledged survives the loss of power. */
@@ -53,7 +55,7 @@ export type NamespaceOptions = {
   readonly directoriesMax: number
   readonly problems: (problem: Problem) => void
   /** For tests: another Files over a root. */
-  readonly openFiles?: (path: string, options: { readonly threads: number }) => Files
+  readonly openFiles?: (path: string, options: { readonly threads: number; readonly publishRoot?: string }) => Files
   readonly lockTimeoutMs?: number
   /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
   readonly announces?: boolean
@@ -82,8 +84,9 @@ export type OpenNamespace = {
  */
 export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
   const opened: Files[] = []
-  const open = (path: string): Files => {
-    const files = (options.openFiles ?? openPosixFiles)(path, options)
+  const open = (path: string, publishRoot?: string): Files => {
+    const { threads } = options
+    const files = (options.openFiles ?? openPosixFiles)(path, { threads, ...(publishRoot && { publishRoot }) })
     opened.push(files)
     return files
   }
@@ -96,10 +99,14 @@ export async function openNamespace(options: NamespaceOptions): Promise<OpenName
   }
 }
 
-async function openOn(options: NamespaceOptions, open: (path: string) => Files): Promise<OpenNamespace> {
+async function openOn(
+  options: NamespaceOptions,
+  open: (path: string, publishRoot?: string) => Files,
+): Promise<OpenNamespace> {
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
-  const roots = [await openMain(options, open(options.root), { flush, nonce })]
+  const roots = [await openMain(options, open(options.root, options.publishRoot), { flush, nonce })]
+  if (options.publishRoot !== undefined) await requireSameTree(options.root, options.publishRoot)
   for (const path of options.roots) roots.push(await openFurther(path, open(path), options.locksExpire))
   const tree = openTree(roots, options.recordKey, {
     flush,
@@ -123,6 +130,21 @@ async function openOn(options: NamespaceOptions, open: (path: string) => Files):
       await tree.close()
     },
   }
+}
+
+/** Names that were published in another tree would be lost. */
+async function requireSameTree(root: string, publishRoot: string): Promise<void> {
+  const inodes = await Promise.all(
+    [root, publishRoot].map(async (path) => {
+      const files = openPosixFiles(path, { threads: 1 })
+      const stat = await files.as(undefined).statPath(state.format)
+      files.close()
+      return stat?.inode
+    }),
+  )
+  if (inodes[0] === inodes[1]) return
+  const message = `publish_root '${publishRoot}' is not the same tree as '${root}'; mount the same export there once more, with nosharecache.`
+  throw new NamespaceError('InvalidRequest', { message })
 }
 
 /** Throws InvalidRequest where this mount, or that of another gateway, must not be one of several. */

@@ -1,10 +1,11 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Files } from './files.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { faultyFiles } from './testing/faulty-files.ts'
-import { makeDirectory, openFixture } from './testing/fixture.ts'
+import { get, makeDirectory, openFixture, put } from './testing/fixture.ts'
 
 let place: string
 beforeEach(async () => {
@@ -100,4 +101,20 @@ test('sweep removes the probes of processes that were killed a day ago, in every
   expect(readdirSync(other)).toEqual(['.s3-probe-3-c'])
   expect(fixture.problems).toEqual([])
   await fixture.close()
+})
+
+test('a tree is served through two mounts of it, and a second one of another tree is refused', async () => {
+  const [root, elsewhere] = [await makeDirectory(), await makeDirectory()]
+  const through = await openFixture({ root, publishRoot: `${root}/../${basename(root)}` })
+  try {
+    await through.namespace.buckets.create('docs')
+    await put(through.namespace, 'docs', 'k', 'one')
+    await put(through.namespace, 'docs', 'k', 'two')
+    expect(await get(through.namespace, 'docs', 'k')).toBe('two')
+    const refused = openFixture({ root, publishRoot: elsewhere })
+    await expect(refused).rejects.toThrow(/publish_root '.*' is not the same tree as '.*'; mount the same export/)
+  } finally {
+    await through.close()
+    await rm(elsewhere, { recursive: true, force: true })
+  }
 })

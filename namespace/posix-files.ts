@@ -25,30 +25,39 @@ const statSliceNames = 32
 /**
  * Opens the tree at `rootPath`. `threads`: as many as cores for a local file system, 32 to 64 for a remote one (calls per second are
  * threads / latency). They are started when needed and keep nothing alive. `atOnce`: false has every call run on them, also what a
- * local file system can answer from memory. Throws FileError (ENOENT, ENOTDIR, EACCES).
+ * local file system can answer from memory. `publishRoot`: the same directory by another mount, through which `publish` renames and links: an
+ * NFS client that renames over a file which it has open itself first moves that one aside, and others find nothing there for a moment.
+ * Throws FileError (ENOENT, ENOTDIR, EACCES).
  */
 export function openPosixFiles(
   rootPath: string,
-  options: { readonly threads: number; readonly atOnce?: boolean },
+  options: { readonly threads: number; readonly atOnce?: boolean; readonly publishRoot?: string | undefined },
 ): Files {
   const mount = native.openMount(rootPath, options.threads, lockThreads, options.atOnce ?? true)
+  const { publishRoot } = options
+  const publishMount = publishRoot === undefined ? mount : native.openMount(publishRoot, options.threads, 1, false)
   const names = openNames()
-  const service = callsOf(mount, undefined, names)
+  const mounts: Mounts = { mount, publishMount }
+  const service = callsOf(mounts, undefined, names)
   const known = new WeakMap<PosixIdentity, FileCalls>()
   return {
     as(identity) {
       if (identity === undefined) return service
-      const calls = known.get(identity) ?? callsOf(mount, wordsOf(identity), names)
+      const calls = known.get(identity) ?? callsOf(mounts, wordsOf(identity), names)
       known.set(identity, calls)
       return calls
     },
     createHasher: (names) => createHasher(digestBits(names)),
     isLocal: native.isLocal(mount),
     load() {
-      const [queued, running, oldestMs] = native.load(mount)
-      return { queued, running, oldestMs }
+      const loads = [...new Set([mount, publishMount])].map((each) => native.load(each))
+      const sum = (at: 0 | 1): number => loads.reduce((all, load) => all + load[at], 0)
+      return { queued: sum(0), running: sum(1), oldestMs: Math.max(...loads.map((load) => load[2])) }
     },
-    close: () => native.closeMount(mount),
+    close() {
+      native.closeMount(mount)
+      if (publishMount !== mount) native.closeMount(publishMount)
+    },
   }
 }
 
@@ -65,7 +74,9 @@ function wordsOf({ uid, gid, groups }: PosixIdentity): Uint32Array {
 const hows = { read: 0, write: 1, directory: 2 } as const
 const lockModes = { none: 0, shared: 1, exclusive: 2 } as const
 
-function callsOf(mount: Mount, who: NativeIdentity, names: OpenNames): FileCalls {
+type Mounts = { readonly mount: Mount; readonly publishMount: Mount }
+
+function callsOf({ mount, publishMount }: Mounts, who: NativeIdentity, names: OpenNames): FileCalls {
   return {
     async find(path, want) {
       const { attribute, bodyBytesMax, keepOpen } = want
@@ -110,7 +121,7 @@ function callsOf(mount: Mount, who: NativeIdentity, names: OpenNames): FileCalls
       native.removeAttribute(mount, who, descriptor, names.of(descriptor), name),
     async publish(descriptor, temporary, target, steps) {
       const row = await native.publish(
-        mount,
+        publishMount,
         who,
         descriptor,
         wellFormed(temporary),

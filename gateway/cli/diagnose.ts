@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs'
 import { access, constants, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { readMasterKey } from '#auth'
-import { type Capabilities, mountFaults, openPosixFiles, probeCapabilities, readMountInfo } from '#namespace'
+import {
+  type Capabilities,
+  mountFaults,
+  openPosixFiles,
+  probeCapabilities,
+  publishRootAdvice,
+  readMountInfo,
+} from '#namespace'
 import { type Config, splitAddress } from '../config.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
@@ -135,6 +142,7 @@ async function probeMount({ namespace }: Config): Promise<readonly Diagnosis[]> 
   const there = (roots: readonly string[]) => roots.filter((root) => existsSync(root))
   const found = await Promise.all([
     ...there([namespace.root]).map(probeRoot),
+    ...there(namespace.publishRoot === undefined ? [namespace.root] : []).map(advisePublishRoot),
     ...there(namespace.roots).map(probeFurtherRoot),
   ])
   return found.flat()
@@ -176,6 +184,12 @@ async function probeRoot(root: string): Promise<readonly Diagnosis[]> {
 async function describeOptions(root: string): Promise<readonly Diagnosis[]> {
   const mount = await readMountInfo(root)
   return mount === undefined ? [] : mountFaults(mount).map(({ sentence }) => warning(sentence))
+}
+
+async function advisePublishRoot(root: string): Promise<readonly Diagnosis[]> {
+  const mount = await readMountInfo(root)
+  const advice = mount && publishRootAdvice(mount)
+  return advice === undefined ? [] : [warning(advice)]
 }
 
 type MountRule = {

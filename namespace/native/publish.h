@@ -47,11 +47,11 @@ inline void publishWork(Job& job, int root, const Publish& p) {
     if (renameat(source.parent.number, source.last(), target.parent.number, target.last())) return job.fail("renameat");
   } else {
     if (linkat(source.parent.number, source.last(), target.parent.number, target.last(), 0)) {
-      // NFS may answer EEXIST to the repetition of a link whose first answer was lost: then the name is this very file's.
+      // NFS may answer EEXIST to the repetition of a link whose first answer was lost: then the name is this very file's. On the device that a
+      // link can be on; by number it is another one where names go through a mount of their own.
       int error = errno;
       bool ours = error == EEXIST && fstat(p.fd, &s) == 0 &&
-                  fstatat(target.parent.number, target.last(), &there, AT_SYMLINK_NOFOLLOW) == 0 && s.st_dev == there.st_dev &&
-                  s.st_ino == there.st_ino;
+                  fstatat(target.parent.number, target.last(), &there, AT_SYMLINK_NOFOLLOW) == 0 && s.st_ino == there.st_ino;
       if (!ours) return job.fail("linkat", error);
     }
     unlinkat(source.parent.number, source.last(), 0);  // the object stands; a temporary left over is swept
