@@ -247,7 +247,9 @@ napi_value find(napi_env env, napi_callback_info info) {
   auto attribute = c.string(3);
   auto bodyMax = c.integer(4);
   auto keepOpen = c.truth(5);
-  return c.start(c.mount->pool, c.string(2), [=](Job& j) { findWork(j, j.mount->root.number, attribute, bodyMax, keepOpen); });
+  return c.start(c.mount->pool, c.string(2), [=](Job& j) {
+    unlessStale(j, [&] { findWork(j, j.mount->root.number, attribute, bodyMax, keepOpen); });
+  });
 }
 
 // `find` at once, or undefined when a thread is needed: on a network mount, under a user's identity, for what is not in memory.
@@ -280,24 +282,26 @@ napi_value open(napi_env env, napi_callback_info info) {
   Call c(env, info);
   constexpr uint64_t hows[3] = {O_RDONLY, O_RDWR, O_RDONLY | O_DIRECTORY};
   uint64_t flags = hows[c.integer(3) % 3];
-  return c.start(c.mount->pool, c.string(2), [=](Job& j) { openWork(j, flags, 0); });
+  return c.start(c.mount->pool, c.string(2), [=](Job& j) { unlessStale(j, [&] { openWork(j, flags, 0); }); });
 }
 
 napi_value create(napi_env env, napi_callback_info info) {
   Call c(env, info);
   auto mode = static_cast<mode_t>(c.integer(3));
   uint64_t flags = O_RDWR | O_CREAT | (c.truth(4) ? O_EXCL : 0);
-  return c.start(c.mount->pool, c.string(2), [=](Job& j) { openWork(j, flags, mode); });
+  return c.start(c.mount->pool, c.string(2), [=](Job& j) { unlessStale(j, [&] { openWork(j, flags, mode); }); });
 }
 
 napi_value statPath(napi_env env, napi_callback_info info) {
   Call c(env, info);
   return c.start(c.mount->pool, c.string(2), [](Job& j) {
-    Fd fd(openBeneath(j.mount->root.number, j.path, O_PATH | O_NOFOLLOW));
-    if (!fd.ok()) return nothingThere(errno) ? void() : j.fail("openat2");
-    struct stat s;
-    if (fstat(fd.number, &s)) return j.fail("fstat");
-    giveRow(j, s);
+    unlessStale(j, [&] {
+      Fd fd(openBeneath(j.mount->root.number, j.path, O_PATH | O_NOFOLLOW));
+      if (!fd.ok()) return nothingThere(errno) ? void() : j.fail("openat2");
+      struct stat s;
+      if (fstat(fd.number, &s)) return j.fail("fstat");
+      giveRow(j, s);
+    });
   });
 }
 
@@ -365,7 +369,7 @@ napi_value makeDirectory(napi_env env, napi_callback_info info) {
 
 napi_value scan(napi_env env, napi_callback_info info) {
   Call c(env, info);
-  return c.start(c.mount->pool, c.string(2), [](Job& j) { scanWork(j, j.mount->root.number); });
+  return c.start(c.mount->pool, c.string(2), [](Job& j) { unlessStale(j, [&] { scanWork(j, j.mount->root.number); }); });
 }
 
 napi_value statMany(napi_env env, napi_callback_info info) {

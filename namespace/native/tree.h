@@ -89,6 +89,27 @@ inline bool unchanged(const struct stat& a, const struct stat& b) {
          a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
 
+// What is looked up by name and is gone before the call is through: another machine has put a file in its place, or taken it away. An NFS
+// server then says ESTALE, to the fstat of a descriptor that was just opened too (of 3,250 look-ups beside an overwriter 113). The name
+// leads to the new file by now, or to nothing. A handle that is stale for another reason stays so, and the answer is ESTALE a moment later.
+constexpr int staleTries = 7;
+inline bool isStaleOnce(int error, int tries) {
+  if (error != ESTALE || tries == staleTries) return false;
+  timespec pause{0, tries * 1'000'000L};
+  if (tries > 1) nanosleep(&pause, nullptr);  // 27 ms in all
+  return true;
+}
+
+template <typename Work>
+void unlessStale(Job& job, Work work) {
+  for (int tries = 0;; tries++) {
+    work();
+    if (!isStaleOnce(job.error, tries)) return;
+    job.error = 0;
+    job.bytes.clear();
+  }
+}
+
 // The fused look-up: row, length of the body or -1, descriptor or -1, attribute, body. Nothing at all when nothing is there.
 // bodyMax -1: never a body. A file that is being written to is looked at again, and after four times comes without its body, with the
 // last row: its record, which is of before, does not fit that any more.
@@ -169,6 +190,23 @@ inline bool findRemembered(const std::string& path, int root, const std::string&
   return true;
 }
 
+// Row and attribute of one name: false, and errno, where there is nothing to list.
+inline bool lookAt(int directory, const char* name, const std::string& attribute, Row& row, std::vector<uint8_t>& attributes) {
+  for (int tries = 0;; tries++) {
+    Fd fd(openOnce(directory, name, readFlags, 0));
+    if (!fd.ok()) return false;
+    struct stat s;
+    if (fstat(fd.number, &s) == 0) {
+      if (!S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) return errno = EINVAL, false;
+      row = rowOf(s);
+      row.attributeBytes = appendAttribute(fd.number, attribute.c_str(), attributes);
+      if (row.attributeBytes != -2) return true;
+    }
+    // As in unlessStale: the listing must not lose what another machine has just replaced.
+    if (!isStaleOnce(errno, tries)) return false;
+  }
+}
+
 // Rows of `names` (packed, `ends[i]` is where name i ends), then their attributes. One name that vanished or may not be read is a row
 // not present; running out of descriptors or memory fails the job, since a listing must not lose entries silently.
 inline void statManyWork(Job& job, int root, const std::string& names, const std::vector<uint32_t>& ends, const std::string& attribute) {
@@ -178,16 +216,12 @@ inline void statManyWork(Job& job, int root, const std::string& names, const std
   out.resize(ends.size() * sizeof(Row));
   uint32_t from = 0;
   for (size_t i = 0; i < ends.size(); from = ends[i], i++) {
-    Row row;
     std::string name = names.substr(from, ends[i] - from);
     if (!plainName(name.data(), name.size())) return job.fail("openat2", EINVAL);
-    Fd fd(openOnce(directory.number, name.c_str(), readFlags, 0));
-    if (!fd.ok() && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return job.fail("openat2");
-    struct stat s;
-    if (fd.ok() && fstat(fd.number, &s) == 0 && (S_ISREG(s.st_mode) || S_ISDIR(s.st_mode))) {
-      row = rowOf(s);
-      row.attributeBytes = appendAttribute(fd.number, attribute.c_str(), out);
-      if (row.attributeBytes == -2) row = Row();
+    Row row;
+    if (!lookAt(directory.number, name.c_str(), attribute, row, out)) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) return job.fail("openat2");
+      row = Row();
     }
     memcpy(out.data() + i * sizeof row, &row, sizeof row);
   }
