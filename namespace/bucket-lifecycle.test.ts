@@ -20,9 +20,10 @@ afterEach(() => fixture.close())
 const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
 const inState = (...path: string[]): string => join(fixture.directory, '.causeway', ...path)
 const recordOf = async (name: string) => JSON.parse(await readFile(inState('buckets', name, 'bucket.json'), 'utf8'))
+/** A record that no file system's attribute takes (64 KiB): it has a side-car. */
 const large = {
   ...plain,
-  metadata: Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`n${i}`, 'v'.repeat(99)])),
+  metadata: Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`n${i}`, 'v'.repeat(999)])),
 }
 
 test('a bucket does not inherit the policy of one whose removal was cut off', async () => {
@@ -183,4 +184,21 @@ test('not even check --repair takes a .s3 that others can write to', async () =>
   for await (const { kind, repaired } of fixture.open.check({ repair: true })) found.push([kind, repaired])
   expect(found).toContainEqual(['bucket-directory-replaced', false])
   expect(await codeOf(namespace.uploads.begin({ bucket: 'docs', key: 'x' }, plain, undefined))).toBe('SlowDown')
+})
+
+test('a bucket goes although NFS keeps files of it that are still open, and sweep takes them later', async () => {
+  const dying = dyingFiles()
+  const busy = await fixture.another({ openFiles: dying.openFiles })
+  const { uploadId } = await namespace.uploads.begin({ bucket: 'docs', key: 'pending' }, plain, undefined)
+  for (const place of ['.s3/.nfs0000000000000098', `.s3/uploads/${uploadId}/.nfs0000000000000099`])
+    await writeFile(inBucket(place), '')
+  dying.arm({ faults: [{ call: 'unlink', path: /\.nfs/, code: 'EBUSY' }] })
+  await busy.as(alice).buckets.remove('docs')
+  expect(await namespace.buckets.list()).toEqual([])
+  expect(await readdir(inState('trash'))).toHaveLength(1)
+  await busy.sweep()
+  expect(await readdir(inState('trash'))).toHaveLength(1)
+  dying.arm({})
+  await busy.sweep()
+  expect(await readdir(inState('trash'))).toEqual([])
 })

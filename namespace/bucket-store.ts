@@ -80,26 +80,46 @@ export async function listBucketNames(calls: FileCalls): Promise<readonly string
 /**
  * A small directory of the gateway's own and all in it. Again when something was put there after it had been read: a part that began
  * before its upload was aborted still makes its file, and finds out only then.
+ *
+ * On NFS, what a process of this machine has open when it is removed stays under a name of the client's own until it is closed: a lock file
+ * of another worker, a part that is being written. Then the directory stays too, for sweep.
  */
 export async function removeTree(calls: FileCalls, path: string): Promise<void> {
+  await isRemoved(calls, path)
+}
+
+async function isRemoved(calls: FileCalls, path: string): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await clearDirectory(calls, path, () => true)
+      if (!(await clearDirectory(calls, path, () => true))) return false
       await calls.removeDirectory(path)
-      return
+      return true
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return
+      if (isErrno(error, 'ENOENT')) return true
       if (attempt === 20 || !isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error
     }
   }
 }
 
-async function clearDirectory(calls: FileCalls, path: string, isMeant: (name: string) => boolean): Promise<void> {
+/** false: something stays that NFS keeps for who has it open. */
+async function clearDirectory(calls: FileCalls, path: string, isMeant: (name: string) => boolean): Promise<boolean> {
   const scan = await calls.scan(path)
+  let all = true
   for (let index = 0; index < scan.count; index += 1) {
     const name = scan.name(index).toString('utf8')
     if (!isMeant(name)) continue
-    if (scan.type(index) === 'directory') await removeTree(calls, `${path}/${name}`)
-    else await calls.unlink(`${path}/${name}`)
+    const child = `${path}/${name}`
+    if (!(await (scan.type(index) === 'directory' ? isRemoved(calls, child) : isUnlinked(calls, child)))) all = false
+  }
+  return all
+}
+
+async function isUnlinked(calls: FileCalls, path: string): Promise<boolean> {
+  try {
+    await calls.unlink(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'EBUSY') && nameOf(path).startsWith('.nfs')) return false
+    throw error
   }
 }
