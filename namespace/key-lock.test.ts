@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Files } from './files.ts'
 import { type KeyLocks, keyLocks, lockOffset } from './key-lock.ts'
 import { openPosixFiles } from './posix-files.ts'
-import { makeDirectory } from './testing/fixture.ts'
+import { makeDirectory, removeDirectory } from './testing/fixture.ts'
 
 let directory: string
 let opened: { files: Files; locks: KeyLocks }[]
@@ -21,7 +20,7 @@ afterEach(async () => {
     await locks.close()
     files.close()
   }
-  await rm(directory, { recursive: true })
+  await removeDirectory(directory)
 })
 
 /** Locks as one process has them; two of these exclude each other as two processes do (open-file-description locks). */

@@ -52,9 +52,10 @@ test('on a file system that keeps whole seconds, objects are not taken for rewri
   await fixture.namespace.buckets.create('docs')
   const { stat } = await put(fixture.namespace, 'docs', 'k', '1')
   expect(stat.foreign).toBe(false)
+  // A record that no file system's attribute takes (64 KiB): it has a side-car.
   const large = {
     ...plain,
-    metadata: Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`n${i}`, 'v'.repeat(99)])),
+    metadata: Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`n${i}`, 'v'.repeat(999)])),
   }
   await put(fixture.namespace, 'docs', 'large', '1', large)
   const found = await fixture.namespace.objects.stat({ bucket: 'docs', key: 'large' })

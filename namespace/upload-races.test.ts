@@ -93,7 +93,7 @@ test.each(layouts.flatMap((each) => [each, { ...each, layout: `${each.layout}, i
       expect(await fixture.leftOvers(), where).toEqual([])
     }
   },
-  60_000,
+  300_000,
 )
 
 /** If-None-Match: * */
@@ -140,7 +140,7 @@ test.each(published.flatMap((each) => meanwhile.map((then) => ({ ...each, ...the
       await namespace.objects.remove(upload, {})
     }
   },
-  60_000,
+  300_000,
 )
 
 /** A Complete by copying, killed after so many changes. */
@@ -174,7 +174,7 @@ test('an upload whose Complete is killed twice, anywhere, is published by the th
       await namespace.objects.remove(upload, {})
     }
   }
-}, 60_000)
+}, 300_000)
 
 test('a Complete that finds no room, after one that was killed, leaves a pending upload', async () => {
   const failing = dyingFiles()
@@ -190,7 +190,7 @@ test('a Complete that finds no room, after one that was killed, leaves a pending
     expect(await get(namespace, 'docs', 'k').catch(String), one.where).toBe('0000000')
     await namespace.objects.remove(upload, {})
   }
-}, 60_000)
+}, 300_000)
 
 test('sweep clears an upload whose Abort was cut off, and no upload that is young', async () => {
   const dying = dyingFiles()

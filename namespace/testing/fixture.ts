@@ -1,12 +1,25 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NamespaceError } from '../errors.ts'
 import { type NamespaceOptions, type OpenNamespace, openNamespace, type Problem } from '../namespace.ts'
 import type { Body, Caller, Description, Namespace } from '../verbs.ts'
 
 /** Where test trees lie: a temporary directory, or the mount that NAMESPACE_ROOT names. */
 export const makeDirectory = (): Promise<string> => mkdtemp(join(process.env.NAMESPACE_ROOT ?? tmpdir(), 'causeway-'))
+
+/** With all in it. On NFS, what is removed while a process has it open stays until it is closed, some milliseconds after a kill. */
+export async function removeDirectory(directory: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await rm(directory, { recursive: true, force: true })
+    } catch (error) {
+      if (tries === 20) throw error
+      await sleep(100)
+    }
+  }
+}
 
 export const alice: Caller = { canonicalId: 'a'.repeat(64), displayName: 'alice' }
 export const bob: Caller = { canonicalId: 'b'.repeat(64), displayName: 'bob' }
@@ -55,7 +68,7 @@ export async function openFixture(options: Partial<NamespaceOptions> = {}): Prom
     victim: start,
     async close() {
       for (const each of [open, ...others]) await each.close()
-      await rm(directory, { recursive: true, force: true })
+      await removeDirectory(directory)
     },
   }
 }
