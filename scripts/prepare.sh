@@ -45,10 +45,10 @@ install_packages() {
   fi
   has apt-get || die "These are missing and there is no apt-get to install them with:$packages."
   say "installing$packages"
-  # Debian starts a newly installed nginx on port 80; ours is the only one that is wanted.
+  # Debian starts a newly installed nginx on port 80, where ours is the only one that is wanted, and an NFS server, which only the lab's guest wants.
   policy=/usr/sbin/policy-rc.d
   case "$packages" in
-    *nginx*) [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy && made_policy=1; } ;;
+    *nginx* | *nfs-kernel-server*) [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy && made_policy=1; } ;;
   esac
   log=$(mktemp)
   # shellcheck disable=SC2086 # words on purpose
@@ -59,7 +59,7 @@ install_packages() {
   fi
   if [ -n "${made_policy:-}" ]; then
     $as_root rm -f $policy
-    has systemctl && $as_root systemctl disable nginx.service >/dev/null 2>&1
+    case "$packages" in *nginx*) has systemctl && $as_root systemctl disable nginx.service >/dev/null 2>&1 ;; esac
   fi
   if [ -z "$installed" ]; then tail -n 15 "$log" >&2; rm -f "$log"; die "apt-get could not install$packages; what it said is above."; fi
   rm -f "$log"
