@@ -132,7 +132,9 @@ function armedDirectories(place: Place, key: string): readonly string[] {
 async function namesIn(place: Place, directory: string): Promise<readonly string[]> {
   try {
     const scan = await place.calls.scan(directory)
-    return Array.from({ length: scan.count }, (_, index) => scan.name(index).toString('utf8'))
+    const names = Array.from({ length: scan.count }, (_, index) => scan.name(index).toString('utf8'))
+    // What an NFS client keeps for who has the file open is nobody's to take.
+    return names.filter((name) => !name.startsWith('.nfs'))
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return []
     throw error

@@ -144,15 +144,16 @@ function publicationTimeNs(nowMs: number, granularityNs: number): bigint {
   return timeNs - (timeNs % BigInt(Math.max(1, granularityNs)))
 }
 
-/** How a temporary becomes visible: at once, or, where it was looked at something before, armed. */
+/**
+ * How a temporary becomes visible: at once, or, where something was looked at that is to be replaced, armed (fence.ts). A link needs no fence: it
+ * asks for the absence of the name by itself, and on NFS would leave a second name of the open file in the armed directory.
+ */
 function visibly(place: Place, publication: Publication, current: Located | undefined, held: Held) {
   const { key, temporary, precondition } = publication
+  const atOnce = (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
+    makeVisible(place, key, temporary, prepared, path, replace)
   if (!place.root.locksExpire || precondition === undefined) {
-    return {
-      temporaryPaths: [temporary.path],
-      at: (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
-        makeVisible(place, key, temporary, prepared, path, replace),
-    }
+    return { temporaryPaths: [temporary.path], at: atOnce }
   }
   const armed = armedPaths(place, key, temporary.path)
   const judge = async (): Promise<void> => {
@@ -163,9 +164,11 @@ function visibly(place: Place, publication: Publication, current: Located | unde
   return {
     temporaryPaths: [temporary.path, armed.path, armed.fencedPath],
     at: (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
-      withArmed(place, { temporary: temporary.path, armed, held }, judge, () =>
-        makeVisible(place, key, { ...temporary, path: armed.path }, prepared, path, replace),
-      ),
+      replace
+        ? withArmed(place, { temporary: temporary.path, armed, held }, judge, () =>
+            makeVisible(place, key, { ...temporary, path: armed.path }, prepared, path, replace),
+          )
+        : atOnce(path, prepared, replace),
   }
 }
 

@@ -42,7 +42,8 @@ inline void publishWork(Job& job, int root, const Publish& p) {
   if (setModified(p.fd, p.mtimeNs)) return job.fail("futimens");
   if (!p.attribute.empty() && fsetxattr(p.fd, p.attribute.c_str(), p.value.data(), p.value.size(), 0)) return job.fail("fsetxattr");
   if (p.flushFile && fsync(p.fd)) return job.fail("fsync");
-  struct stat s, there;
+  struct stat s, before, there;
+  if (fstat(p.fd, &before)) return job.fail("fstat");
   if (p.replace) {
     if (renameat(source.parent.number, source.last(), target.parent.number, target.last())) return job.fail("renameat");
   } else {
@@ -57,7 +58,8 @@ inline void publishWork(Job& job, int root, const Publish& p) {
     unlinkat(source.parent.number, source.last(), 0);  // the object stands; a temporary left over is swept
   }
   if (p.flushDirectory && (directory.ok() ? flushDirectory(directory.number) : syncfs(p.fd))) return job.fail("fsync");
-  if (fstat(p.fd, &s)) return job.fail("fstat");
+  // Another machine may have replaced or removed it already: a server then knows the descriptor no more (ESTALE). It was published.
+  if (fstat(p.fd, &s)) s = before;
   giveRow(job, s);
 }
 
