@@ -97,3 +97,23 @@ test('no call leaves a descriptor behind, whether it succeeds or fails', async (
   closeSync(socketless)
   await close()
 })
+
+test('a tree whose writing threads are all taken stops no write on another tree', async () => {
+  const [busy, other] = await Promise.all([openBelow(tmpdir(), 4)(), openBelow(tmpdir(), 4)()])
+  const calls = busy.files.as(undefined)
+  const large = await calls.create('large', 0o600, true)
+  await calls.truncate(large, 64 * 2 ** 20)
+  let ended = 0
+  const hashing = Array.from({ length: 16 }, async () => {
+    await calls.hashRange(large, 0, 64 * 2 ** 20, busy.files.createHasher(['MD5', 'SHA256']))
+    ended += 1
+  })
+  const small = await other.files.as(undefined).create('small', 0o600, true)
+  await other.files.as(undefined).write(small, Buffer.from('x'), 0)
+  // At most eight of sixteen are under way at a time: behind them it would come after eight at least.
+  expect(ended).toBeLessThan(4)
+  await Promise.all(hashing)
+  await calls.close(large)
+  await other.files.as(undefined).close(small)
+  await Promise.all([busy.close(), other.close()])
+})

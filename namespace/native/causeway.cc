@@ -484,7 +484,7 @@ bool engage(Call& c, const std::shared_ptr<Hasher>& hasher) {
   return true;
 }
 
-// On the writers' threads, so that hashing never stands before look-ups.
+// On the writers' threads, so that hashing never stands before look-ups; the mount's own, so that one that hangs stops no other's.
 napi_value write(napi_env env, napi_callback_info info) {
   Call c(env, info);
   int fd = descriptor(c);
@@ -497,7 +497,7 @@ napi_value write(napi_env env, napi_callback_info info) {
     if (!writeFully(fd, chunk.data, chunk.length, position)) return j.fail("write");
     if (hasher) hasher->update(chunk.data, chunk.length);
   };
-  return c.start(c.loop->writers, path, work, 4, hasher ? [hasher] { hasher->busy = false; } : std::function<void()>());
+  return c.start(c.mount->writers, path, work, 4, hasher ? [hasher] { hasher->busy = false; } : std::function<void()>());
 }
 
 // Reads a range of an open file into a hasher: bytes read, fewer when the file ends.
@@ -520,7 +520,7 @@ napi_value hashRange(napi_env env, napi_callback_info info) {
     }
     j.give(static_cast<double>(done));
   };
-  return c.start(c.loop->writers, path, work, -1, [hasher] { hasher->busy = false; });
+  return c.start(c.mount->writers, path, work, -1, [hasher] { hasher->busy = false; });
 }
 
 napi_value truncate(napi_env env, napi_callback_info info) {
@@ -661,7 +661,11 @@ napi_value sendFile(napi_env env, napi_callback_info info) {
   else if (!(fcntl(send->owners, F_GETFL) & O_NONBLOCK))
     error = EINVAL;  // would hold a thread for as long as the client likes
   else
-    enlargeBuffer(send->owners), send->identity = s.st_ino;
+    send->identity = s.st_ino, send->isUnix = isUnix(send->owners);
+  if (send->isUnix) {
+    enlargeBuffer(send->owners);
+    send->isAtHand = isAtHand(*c.mount, send->file, s);
+  }
   auto work = [=](Job& j) { error ? j.fail("sendfile", error) : sendWork(j); };
   return c.start(c.mount->pool, c.string(3), work, -1, nullptr, send);
 }
@@ -677,6 +681,7 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   auto mount = std::make_shared<Mount>();
   mount->pool = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)));
   mount->locks = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, lockThreads)));
+  mount->writers = std::make_shared<Pool>(std::max(2u, std::min(8u, std::thread::hardware_concurrency())));
   if (!error) mount->root.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!mount->root.ok()) {
     Job failed;
@@ -698,6 +703,7 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   pools.erase(std::remove_if(pools.begin(), pools.end(), [](auto& p) { return p.expired(); }), pools.end());
   pools.push_back(mount->pool);
   pools.push_back(mount->locks);
+  pools.push_back(mount->writers);
   return external(env, mount);
 }
 
@@ -721,9 +727,13 @@ napi_value load(napi_env env, napi_callback_info info) {
   Call c(env, info, false);
   auto mount = c.held<Mount>(0);
   if (c.bad()) return nullptr;
-  auto a = mount->pool->load(), b = mount->locks->load();
-  double values[3] = {static_cast<double>(a.queued + b.queued), static_cast<double>(a.running + b.running),
-                      static_cast<double>(std::max(a.oldestMs, b.oldestMs))};
+  double values[3] = {0, 0, 0};
+  for (auto& pool : {mount->pool, mount->locks, mount->writers}) {
+    auto load = pool->load();
+    values[0] += static_cast<double>(load.queued);
+    values[1] += static_cast<double>(load.running);
+    values[2] = std::max(values[2], static_cast<double>(load.oldestMs));
+  }
   napi_value out = nullptr;
   napi_create_array_with_length(env, 3, &out);
   for (uint32_t i = 0; i < 3; i++) {
@@ -812,9 +822,6 @@ napi_value init(napi_env env, napi_value exports) {
   Loop& loop = **held;
   loop.env = env;
   napi_get_uv_event_loop(env, &loop.uv);
-  size_t cores = std::max(2u, std::min(8u, std::thread::hardware_concurrency()));
-  loop.writers = std::make_shared<Pool>(cores);
-  loop.pools.push_back(loop.writers);
   napi_set_instance_data(env, held, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Loop>*>(data); }, nullptr);
   napi_create_threadsafe_function(env, nullptr, nullptr, text(env, "causeway"), 0, 1, nullptr, nullptr, &loop, settleAll, &loop.back);
   napi_unref_threadsafe_function(env, loop.back);

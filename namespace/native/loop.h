@@ -43,7 +43,6 @@ struct Loop : std::enable_shared_from_this<Loop> {
   uv_loop_t* uv = nullptr;
   napi_threadsafe_function back = nullptr;
   napi_ref makeError = nullptr;
-  std::shared_ptr<Pool> writers;         // hashes and writes
   std::vector<std::weak_ptr<Pool>> pools;  // all of this environment
   size_t inFlight = 0;                   // promises not settled yet
 
@@ -248,7 +247,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 // An opened tree. Jobs hold it, so its root stays open until the last one has ended.
 struct Mount {
   Fd root;
-  std::shared_ptr<Pool> pool, locks;
+  std::shared_ptr<Pool> pool, locks, writers;  // `writers` hash and write
   // A file system of this machine: what its caches know may be asked on JavaScript's thread. `inMemory`: it has no disk at all.
   bool isLocal = false, inMemory = false, atOnce = false;
   dev_t device = 0;
@@ -257,6 +256,7 @@ struct Mount {
     closed = true;
     pool->close();
     locks->close();
+    writers->close();
   }
   ~Mount() { close(); }
 };

@@ -1,7 +1,7 @@
 /** sendFile into real sockets: readers fast, slow and vanishing; files that end early; owners that close. */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,35 +108,38 @@ export function sendContract(open: () => Promise<OpenedFiles>): void {
     await calls.close(file)
   })
 
-  onTree('a reader that vanishes ends the send with what was sent', async ({ calls }) => {
-    const file = await created(calls, 'f', bytes)
-    await withPair('unix', async ({ client, descriptor }) => {
-      const sending = calls.sendFile(descriptor, file, 0, bytes.length)
-      await sleep(50)
-      client.destroy()
-      const sent = await sending
-      expect(sent).toBeGreaterThan(0)
-      expect(sent).toBeLessThan(bytes.length)
-      // And at once when there is nobody from the start: EPIPE, not SIGPIPE.
-      expect(await calls.sendFile(descriptor, file, 0, bytes.length)).toBe(0)
+  for (const content of [bytes, bytes.subarray(0, 300_000)]) {
+    onTree(`a reader that vanishes ends the send of ${content.length} bytes with what was sent`, async ({ calls }) => {
+      const file = await created(calls, 'f', content)
+      await withPair('unix', async ({ client, descriptor }) => {
+        const sending = calls.sendFile(descriptor, file, 0, content.length)
+        await sleep(50)
+        client.destroy()
+        const sent = await sending
+        expect(sent).toBeGreaterThan(0)
+        expect(sent).toBeLessThan(content.length)
+        // And at once when there is nobody from the start: EPIPE, not SIGPIPE.
+        expect(await calls.sendFile(descriptor, file, 0, content.length)).toBe(0)
+        expect(await calls.sendFile(descriptor, file, 0, 10)).toBe(0)
+      })
+      await calls.close(file)
     })
-    await calls.close(file)
-  })
 
-  onTree('an owner that closes the socket ends a waiting send, and the reader sees the end', async ({ calls }) => {
-    const file = await created(calls, 'f', bytes)
-    await withPair('unix', async ({ server, client, descriptor }) => {
-      const sending = calls.sendFile(descriptor, file, 0, bytes.length)
-      await sleep(50)
-      server.destroy()
-      const started = Date.now()
-      const sent = await sending
-      expect(Date.now() - started).toBeLessThan(3000)
-      expect(sent).toBeLessThan(bytes.length)
-      expect((await drain(client)).bytes).toBe(sent)
+    onTree(`an owner that closes the socket ends a waiting send of ${content.length} bytes`, async ({ calls }) => {
+      const file = await created(calls, 'f', content)
+      await withPair('unix', async ({ server, client, descriptor }) => {
+        const sending = calls.sendFile(descriptor, file, 0, content.length)
+        await sleep(50)
+        server.destroy()
+        const started = Date.now()
+        const sent = await sending
+        expect(Date.now() - started).toBeLessThan(3000)
+        expect(sent).toBeLessThan(content.length)
+        expect((await drain(client)).bytes).toBe(sent) // and the reader sees the end
+      })
+      await calls.close(file)
     })
-    await calls.close(file)
-  })
+  }
 
   onTree(
     'a file that ends early answers fewer bytes, also when it is cut short under way',
@@ -156,6 +159,103 @@ export function sendContract(open: () => Promise<OpenedFiles>): void {
       await calls.close(file)
     },
   )
+
+  /** It fits into the socket whole: nothing but the reader's progress can be waited for. */
+  const fits = bytes.subarray(0, 300_000)
+
+  for (const newBytes of [fits.length - 60_001, fits.length - 2, 0])
+    onTree(`a file cut to ${newBytes} bytes while all of it is on its way never arrives whole`, async (tree) => {
+      const { calls, directory } = tree
+      const file = await created(calls, 'f', fits)
+      await withPair('unix', async ({ server, client, descriptor }) => {
+        const sending = calls.sendFile(descriptor, file, 1, fits.length - 2)
+        await sleep(100)
+        truncateSync(join(directory, 'f'), newBytes)
+        const received = drain(client)
+        const sent = await sending
+        expect(sent).toBeLessThan(fits.length - 2)
+        server.end()
+        expect((await received).bytes).toBe(sent)
+      })
+      await calls.close(file)
+    })
+
+  onTree('a file that grows, or is cut behind the range, meanwhile arrives whole', async ({ calls, directory }) => {
+    const file = await created(calls, 'f', fits)
+    await withPair('unix', async ({ server, client, descriptor }) => {
+      const received = drain(client, 1)
+      const lengthBytes = fits.length - 1000
+      for (const change of [
+        () => appendFileSync(join(directory, 'f'), 'more'),
+        () => truncateSync(join(directory, 'f'), lengthBytes),
+      ]) {
+        client.pause()
+        const sending = calls.sendFile(descriptor, file, 0, lengthBytes)
+        await sleep(50)
+        change()
+        client.resume()
+        expect(await sending).toBe(lengthBytes)
+      }
+      server.end()
+      const range = fits.subarray(0, lengthBytes)
+      expect(await received).toEqual({ bytes: 2 * lengthBytes, md5: md5(Buffer.concat([range, range])) })
+    })
+    await calls.close(file)
+  })
+
+  onTree('ranges of many lengths follow each other on one socket', async ({ calls }) => {
+    const file = await created(calls, 'f', bytes)
+    const lengths = [1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 69_632, 70_000, 131_373, 300_000, 2_500_001]
+    const ranges = lengths.flatMap((length) => [0, 1, 3797].map((offset) => bytes.subarray(offset, offset + length)))
+    await withPair('unix', async ({ server, client, descriptor }) => {
+      const received = drain(client, 1)
+      for (const range of ranges) {
+        const offset = range.byteOffset - bytes.byteOffset
+        expect(await calls.sendFile(descriptor, file, offset, range.length)).toBe(range.length)
+      }
+      server.end()
+      const wanted = Buffer.concat(ranges)
+      expect(await received).toEqual({ bytes: wanted.length, md5: md5(wanted) })
+    })
+    await calls.close(file)
+  })
+
+  for (const end of ['whole', 'cut'])
+    onTree(`a socket takes as much as before after a send that ended ${end}`, async ({ calls, directory }) => {
+      const file = await created(calls, 'f', fits)
+      await withPair('unix', async ({ server, client, descriptor }) => {
+        const sending = calls.sendFile(descriptor, file, 0, fits.length)
+        await sleep(50)
+        if (end === 'cut') truncateSync(join(directory, 'f'), 1)
+        client.resume()
+        expect((await sending) === fits.length).toBe(end === 'whole')
+        client.pause()
+        await sleep(50)
+        server.write(fits)
+        await sleep(50)
+        expect(server.writableLength).toBe(0) // all of it is with the kernel
+      })
+      await calls.close(file)
+    })
+
+  for (const beforeLast of [1, 100, 300])
+    onTree(`a reader that leaves ${beforeLast} bytes unread costs no processor time`, async ({ calls, directory }) => {
+      const lengthBytes = 65_536 + beforeLast // the addon keeps back 64 KiB
+      const file = await created(calls, 'f', bytes.subarray(0, lengthBytes))
+      await withPair('unix', async ({ server, client, descriptor }) => {
+        const sending = calls.sendFile(descriptor, file, 0, lengthBytes)
+        await sleep(50)
+        const before = process.cpuUsage()
+        await sleep(300)
+        const { user, system } = process.cpuUsage(before)
+        expect(user + system).toBeLessThan(100_000)
+        truncateSync(join(directory, 'f'), 0)
+        client.resume()
+        expect(await sending).toBe(beforeLast)
+        server.end()
+      })
+      await calls.close(file)
+    })
 
   onTree('sendFile into what is no socket fails', async ({ calls }) => {
     const file = await created(calls, 'f', 'x')
