@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { splitAddress } from './config.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
+import type { Readiness } from './readiness.ts'
 
 export type Admin = { readonly url: string; close(): Promise<void> }
 
@@ -12,15 +13,18 @@ type Page = { readonly status: number; readonly type: string; readonly text: str
 export async function startAdmin(options: {
   /** "127.0.0.1:0" */
   readonly listen: string
-  readonly isReady: () => boolean
+  readonly readiness: () => Readiness
   /** Prometheus' text format. */
   readonly metrics: () => Promise<string>
 }): Promise<Admin> {
   const pages: Readonly<Record<string, () => Promise<Page>>> = {
-    /** The pool is alive. */
+    /** The pool is alive. A mount that hangs is nothing that a restart would mend. */
     '/healthz': async () => plain(200, 'ok'),
-    /** Some worker serves. */
-    '/readyz': async () => (options.isReady() ? plain(200, 'ready') : plain(503, 'no worker is ready')),
+    /** Some worker serves, and the namespace root answers it. */
+    '/readyz': async () => {
+      const { isReady, sentences } = options.readiness()
+      return plain(isReady ? 200 : 503, sentences.join('\n'))
+    },
     '/metrics': async () => ({ status: 200, type: METRICS_CONTENT_TYPE, text: await options.metrics() }),
   }
   const server = createServer(async (request, response) => {

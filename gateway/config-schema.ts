@@ -150,6 +150,12 @@ const Namespace = Type.Object(
       'File-system threads per worker and mount. auto: as many as cores on a local file system, 32 on a network one.',
       512,
     ),
+    call_timeout_seconds: count(
+      'How long a call to a network file system may take before its request is answered 503. Flushes, copies and large directories may take limits.answer_timeout_seconds while the mount answers.',
+      30,
+      1,
+      3600,
+    ),
   },
   { description: 'The file tree.' },
 )

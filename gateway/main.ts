@@ -8,8 +8,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { openLocalDirectory, readMasterKey, sealedTokens } from '#auth'
-import { openNamespace } from '#namespace'
+import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
+import { boundedDirectory } from './bounded-directory.ts'
 import type { Config } from './config.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -43,20 +44,37 @@ async function run(config: Config, index: number): Promise<void> {
     threads: await fileSystemThreads(config),
     recordKey: masterKey.subkey('records').bytes,
     announces: index === 0,
+    callTimeoutMs: config.namespace.callTimeoutSeconds * 1000,
+    longCallTimeoutMs: config.limits.answerTimeoutSeconds * 1000,
+    rootsChanged: tellRoots,
     problems: (event) => log.warn(event, 'the tree has a problem'),
   })
+  const { root, roots } = config.namespace
+  function tellRoots(troubles: readonly RootTrouble[]): void {
+    tell({ kind: 'roots', troubles })
+    if (troubles.length === 0) log.info('every root answers again')
+    else log.error({ roots: troubles }, 'a root does not answer')
+  }
   const directory = await openLocalDirectory({
     usersFile: config.identity.usersFile,
     keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
     masterKey,
     problems: (problem) => log.warn(problem, 'the user directory has a problem'),
   })
-  const metrics = createMetrics({ worker: index, namespaceLoad: () => namespace.load() })
+  const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
+  const metrics = createMetrics({
+    worker: index,
+    namespaceLoad: () => namespace.load(),
+    rootsAnswer: () => Object.fromEntries([root, ...roots].map((path) => [path, answers(path)])),
+  })
   let draining = false
   const app = createApp({
     config,
     namespace,
-    directory,
+    directory: boundedDirectory(directory, {
+      timeoutMs: config.namespace.callTimeoutSeconds * 1000,
+      isAway: () => namespace.troubles().some(({ isMain, trouble }) => isMain && trouble === 'does not answer'),
+    }),
     tokens: sealedTokens(masterKey, 'continuation-tokens'),
     operations,
     log,

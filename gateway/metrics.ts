@@ -1,5 +1,5 @@
 /**
- * Counters of one worker, and how the pool adds them up. Labels are operation, status and worker; never a bucket, user or key, which
+ * Counters of one worker, and how the pool adds them up. Labels are operation, status, worker and root; never a bucket, user or key, which
  * would make as many series as there are of them, and tell who does what to everybody who may read metrics.
  */
 import {
@@ -32,10 +32,14 @@ export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
 /** 1 ms … 1 min: a HEAD from the cache, a Complete with a copy. */
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
-/** `namespaceLoad`: how much waits for the file system, by name; asked at each collection. */
+/**
+ * Asked at each collection: `namespaceLoad`, how much waits for the file system, by name; `rootsAnswer`, whether they do, by the path of each
+ * root of the configuration.
+ */
 export function createMetrics(options: {
   readonly worker: number
   readonly namespaceLoad?: () => Readonly<Record<string, number>>
+  readonly rootsAnswer?: () => Readonly<Record<string, boolean>>
 }): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels({ worker: String(options.worker) })
@@ -69,11 +73,20 @@ export function createMetrics(options: {
   const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
   new Gauge({
     name: 'causeway_namespace_load',
-    help: 'Jobs for the file system: queued, running, age of the oldest (oldestMs)',
+    help: 'Jobs for the file system: queued, running, age of the oldest (oldestMs), given up but not back (hung)',
     labelNames: ['measure'],
     registers,
     collect() {
       for (const [measure, value] of Object.entries(options.namespaceLoad?.() ?? {})) this.set({ measure }, value)
+    },
+  })
+  new Gauge({
+    name: 'causeway_root_answers',
+    help: '1 while the file system of a root answers, 0 while it hangs or cannot be reached',
+    labelNames: ['root'],
+    registers,
+    collect() {
+      for (const [root, answers] of Object.entries(options.rootsAnswer?.() ?? {})) this.set({ root }, Number(answers))
     },
   })
   return {

@@ -1,5 +1,6 @@
 /** What pool and workers say to each other over the IPC channel of child_process.fork. Plain JSON. */
 import type { MetricObject } from 'prom-client'
+import type { RootTrouble } from '#namespace'
 import type { Config } from './config.ts'
 
 export type ToWorker =
@@ -20,4 +21,6 @@ export type FromWorker =
   /** It cannot start; `message` is for a person. */
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'taken'; readonly id: number }
+  /** Roots that do not answer, all there are: with each change. */
+  | { readonly kind: 'roots'; readonly troubles: readonly RootTrouble[] }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: readonly MetricObject[] }

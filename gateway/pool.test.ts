@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { RootTrouble } from '#namespace'
 import { type ConfigOverrides, loadConfig, underDataDirectory } from './config.ts'
 import { type Pool, startPool } from './pool.ts'
 
@@ -165,6 +166,33 @@ it('health, readiness and the metrics of all workers, each under its own label',
   expect(text).toMatch(/causeway_nodejs_eventloop_lag_seconds\{.*worker="1"/)
 })
 
+it('a namespace root that hangs turns readiness and is named, a further one is told of only, and both turn back', async () => {
+  const { adminUrl, sockets } = await start()
+  const say = async (...troubles: readonly RootTrouble[]) => {
+    for (const socket of sockets) await ask({ socket, path: `/roots?${encodeURIComponent(JSON.stringify(troubles))}` })
+  }
+  /** Workers speak to the pool on another channel than to clients. */
+  const readiness = async (status: number) => {
+    for (let tries = 0; ; tries++) {
+      const answer = await fetch(`${adminUrl}/readyz`)
+      const text = await answer.text()
+      if ((answer.status === status && text.startsWith(status === 200 ? 'ready' : 'the')) || tries === 100) return text
+      await sleep(20)
+    }
+  }
+  const main = { path: '/mnt/a', isMain: true, trouble: 'does not answer' } as const
+  const further = { path: '/mnt/b', isMain: false, trouble: 'answers ESTALE' } as const
+  await say(main)
+  expect(await readiness(503)).toBe('the namespace root /mnt/a does not answer\n')
+  expect((await fetch(`${adminUrl}/healthz`)).status).toBe(200)
+  await say(further)
+  expect(await readiness(200)).toBe(
+    'ready\nthe root /mnt/b answers ESTALE: requests for buckets on it are answered 503\n',
+  )
+  await say()
+  await until(async () => (await readiness(200)) === 'ready\n')
+})
+
 type Answered = { readonly pid: number; readonly index: number; readonly region: string }
 
 function ask(options: {
@@ -189,9 +217,9 @@ function ask(options: {
   })
 }
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 10_000
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('it did not come to pass within ten seconds')
     await sleep(20)
   }

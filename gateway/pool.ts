@@ -17,6 +17,7 @@ import { startAdmin } from './admin.ts'
 import { type Config, ConfigError } from './config.ts'
 import { createLog } from './log.ts'
 import { mergeMetrics } from './metrics.ts'
+import { readinessOf } from './readiness.ts'
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts'
 
 export type Pool = {
@@ -150,7 +151,8 @@ export async function startPool(config: Config, options: PoolOptions = {}): Prom
 
   const admin = await startAdmin({
     listen: config.admin.listen,
-    isReady: () => !closing && slots.some((slot) => slot.ready),
+    readiness: () =>
+      readinessOf(slots.filter((slot) => slot.ready && !closing).map((slot) => slot.worker?.troubles() ?? [])),
     metrics: async () => mergeMetrics(await Promise.all(slots.map((slot) => slot.worker?.metrics()))),
   }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)

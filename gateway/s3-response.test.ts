@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
@@ -223,6 +224,25 @@ describe('objects', () => {
     expect(sent.filter((each) => each?.broken)).toEqual([])
   })
 
+  test('many of them on one connection leave nothing listening to it', async () => {
+    answer = async () => objectReply(await openFile(), 0, 1000)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const listening: number[] = []
+    app.server.once('connection', (each: Socket) => each.on('data', () => listening.push(each.listenerCount('close'))))
+    const connection = await open()
+    for (let count = 0; count < 4; count += 1) await exchange(connection)
+    expect(new Set(listening.slice(1)).size).toBe(1)
+  })
+
+  test('P-130: the header values of a file go out as Latin-1, too', async () => {
+    const file = await openFile()
+    const reply = objectReply(file)
+    answer = async () => ({ ...reply, headers: { ...reply.headers, 'x-amz-meta-name': 'Andr\xe9' } })
+    const { head, body } = await exchange(await open())
+    expect(head).toContain('x-amz-meta-name: Andr\xe9\r\n')
+    expect(body.equals(bytes)).toBe(true)
+  })
+
   test('a range of it', async () => {
     answer = async () => objectReply(await openFile(), 1_000_003, 2_000_001)
     expect((await exchange(await open())).body.equals(bytes.subarray(1_000_003, 3_000_004))).toBe(true)
@@ -349,6 +369,31 @@ describe('what goes wrong after the first byte', () => {
     await once(socket, 'close')
     expect(await untilSent()).toEqual({ status: 200, bodyBytes: 0, broken: true, cause })
     expect(closed).toBe(1)
+  })
+
+  test('a send that was given up ends the connection, though a thread that hangs has a copy of its socket', async () => {
+    const cause = new Error('ETIMEDOUT')
+    let thread: ChildProcess | undefined
+    answer = async () => {
+      const object = await openFile()
+      return objectReply({
+        ...object,
+        async send(descriptor) {
+          thread = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', descriptor()] })
+          await once(thread, 'spawn')
+          throw cause
+        },
+      })
+    }
+    const socket = await open()
+    socket.resume()
+    socket.write('GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n')
+    try {
+      await Promise.race([once(socket, 'end'), once(socket, 'close')])
+    } finally {
+      thread?.kill('SIGKILL')
+    }
+    expect(await untilSent()).toEqual({ status: 200, bodyBytes: 0, broken: true, cause })
   })
 
   test('a stream that fails does the same', async () => {

@@ -153,9 +153,13 @@ async function sendFile(
   raw: ServerResponse,
   socket: Socket,
 ): Promise<number> {
-  raw.flushHeaders()
+  // Not flushHeaders: it sends them as UTF-8, and header values are Latin-1.
+  raw.write('', 'latin1')
   if (!(await flushed(socket))) return 0
-  const sentBytes = await object.send(() => descriptorOf(socket), offset, lengthBytes)
+  const sentBytes = await sentOrCut(
+    object.send(() => descriptorOf(socket), offset, lengthBytes),
+    socket,
+  )
   if (sentBytes < lengthBytes) {
     // The file is shorter than it was, or the client has gone. Either way the promised length cannot be kept.
     socket.destroy()
@@ -164,6 +168,22 @@ async function sendFile(
   raw.end()
   await settled(raw)
   return sentBytes
+}
+
+/**
+ * A send that was given up, since the file's mount hangs, has a copy of the socket until it comes back: closing ours would tell the client
+ * nothing, and it would wait as long. All before it is with the kernel, so this takes no time.
+ */
+async function sentOrCut(sending: Promise<number>, socket: Socket): Promise<number> {
+  try {
+    return await sending
+  } catch (error) {
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve())
+      socket.end(() => resolve())
+    })
+    throw error
+  }
 }
 
 /** The way through JavaScript: TLS in this process, pipelined requests, responses without a socket (inject). */
@@ -213,8 +233,12 @@ async function flushed(socket: Socket): Promise<boolean> {
   if (socket.writableLength > 0 && !socket.destroyed) {
     // An empty write is called back when everything before it has been written.
     await new Promise<void>((resolve) => {
-      socket.once('close', () => resolve())
-      socket.write(Buffer.alloc(0), () => resolve())
+      const settle = () => {
+        socket.off('close', settle) // the connection outlives the answer
+        resolve()
+      }
+      socket.once('close', settle)
+      socket.write(Buffer.alloc(0), settle)
     })
   }
   return !socket.destroyed

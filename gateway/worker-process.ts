@@ -7,6 +7,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { MetricObject } from 'prom-client'
+import type { RootTrouble } from '#namespace'
 import type { Config } from './config.ts'
 import type { FromWorker, ToWorker } from './pool-messages.ts'
 
@@ -17,6 +18,8 @@ export type WorkerProcess = {
   /** Resolves when the process has gone and all it said has been heard. */
   readonly gone: Promise<Gone>
   take(socket: Socket): void
+  /** Roots that do not answer this worker, as it said last. */
+  troubles(): readonly RootTrouble[]
   /** What the worker counts; undefined when it does not answer within a second. */
   metrics(): Promise<readonly MetricObject[] | undefined>
   reopenLogs(): void
@@ -41,6 +44,7 @@ export function startWorkerProcess(options: {
   const untaken = new Map<number, Socket>()
   const asked = new Map<number, (metrics: readonly MetricObject[]) => void>()
   const ready = Promise.withResolvers<void>()
+  let troubles: readonly RootTrouble[] = []
   let lastId = 0
 
   child.on('message', (received) => {
@@ -48,6 +52,7 @@ export function startWorkerProcess(options: {
     if (message.kind === 'ready') ready.resolve()
     if (message.kind === 'failed') ready.reject(new Error(message.message))
     if (message.kind === 'metrics') asked.get(message.id)?.(message.metrics)
+    if (message.kind === 'roots') troubles = message.troubles
     if (message.kind === 'taken') {
       // Closes our copy of the descriptor only; the connection goes on in the worker.
       untaken.get(message.id)?.destroy()
@@ -71,6 +76,7 @@ export function startWorkerProcess(options: {
       // A failed send leaves it in `untaken`: the channel is closed, so `gone` follows.
       child.send({ kind: 'connection', id } satisfies ToWorker, socket, { keepOpen: true }, () => {})
     },
+    troubles: () => troubles,
     async metrics() {
       const id = ++lastId
       const answer = Promise.withResolvers<readonly MetricObject[] | undefined>()

@@ -214,7 +214,7 @@ async function works(attempt: () => Promise<boolean>): Promise<boolean> {
   try {
     return await attempt()
   } catch (error) {
-    if (isCode(error, 'EIO', 'ESTALE', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE')) throw error
+    if (isCode(error, 'EIO', 'ESTALE', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ETIMEDOUT')) throw error
     if (error instanceof FileError) return false
     throw error
   }

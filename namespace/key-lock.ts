@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type ByteLocks, byteLocks, type WantedByte } from './byte-locks.ts'
 import type { Descriptor, FileCalls } from './files.ts'
+import { whenBack } from './no-answer.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /**
@@ -158,7 +159,8 @@ export function keyLocks(options: Options): KeyLocks {
     queue.active = { mode: 'exclusive', since: 0, count: 0 }
     held.set(queue.offset, Date.now())
     // An unlock that fails leaves the byte to this process, whose next holder simply takes it again; what `work` did stands.
-    await lockFile().then(
+    // Closed meanwhile, it has been let go with its descriptor.
+    await descriptor?.then(
       (file) => bytes.drop(file, queue.offset),
       () => undefined,
     )
@@ -171,12 +173,19 @@ export function keyLocks(options: Options): KeyLocks {
       const queue = queues.get(offset) ?? { offset, waiting: [], active: undefined }
       queues.set(offset, queue)
       await enter(queue, mode)
+      let back: (() => Promise<void>) | undefined
       try {
         return await work({
           again: async () => bytes.take(await lockFile(), { offset, mode, deadline: Date.now() + options.timeoutMs }),
         })
+      } catch (error) {
+        back = whenBack(error)
+        throw error
       } finally {
-        await leave(queue)
+        // A rename that was given up while the server was away happens when it is back. Were the lock free by then, it would put old bytes
+        // over what another writer has looked at, or written, meanwhile. The request is answered; the key waits.
+        if (back === undefined) await leave(queue)
+        else void back().then(() => leave(queue))
       }
     },
     close,

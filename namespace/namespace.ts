@@ -16,6 +16,7 @@ import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
 import { openObject, statObject } from './open-object.ts'
+import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
 import type { Problem, Root } from './place.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { putObject } from './put-object.ts'
@@ -34,13 +35,12 @@ export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
 export type { DigestName, Files, PosixIdentity } from './files.ts'
 export { type MountFault, mountFaults, publishRootAdvice, readMountInfo } from './mount-options.ts'
+export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
 
-export type NamespaceOptions = {
-  /** Absolute path of the namespace root. */
-  readonly root: string
+export type NamespaceOptions = RootOptions & {
   /** The namespace root by another mount of the same export (nosharecache): what is published is renamed through it. */
   readonly publishRoot?: string | undefined
   /** Further roots that mapped buckets lie on. */
@@ -49,13 +49,9 @@ export type NamespaceOptions = {
   readonly durability: 'strict' | 'relaxed'
   /** 32 bytes: authenticates records. */
   readonly recordKey: Buffer
-  /** Of each root's pool. */
-  readonly threads: number
   /** How many directories one key may need. */
   readonly directoriesMax: number
   readonly problems: (problem: Problem) => void
-  /** For tests: another Files over a root. */
-  readonly openFiles?: (path: string, options: { readonly threads: number; readonly publishRoot?: string }) => Files
   readonly lockTimeoutMs?: number
   /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
   readonly announces?: boolean
@@ -73,8 +69,9 @@ export type OpenNamespace = {
   /** Sweeps, unless a gateway of this tree does so now or has done so within `everyMs`: undefined. */
   upkeep(everyMs: number): Promise<Swept | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
-  /** Jobs of all mounts' pools. */
-  load(): { readonly queued: number; readonly running: number; readonly oldestMs: number }
+  /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
+  load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
+  readonly troubles: Roots['troubles']
   close(): Promise<void>
 }
 
@@ -83,26 +80,16 @@ export type OpenNamespace = {
  * it, or one of the further roots, is not there.
  */
 export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
-  const opened: Files[] = []
-  const open = (path: string, publishRoot?: string): Files => {
-    const { threads } = options
-    const files = (options.openFiles ?? openPosixFiles)(path, { threads, ...(publishRoot && { publishRoot }) })
-    opened.push(files)
-    return files
-  }
+  const roots = openRoots(options)
   try {
-    return await openOn(options, open)
+    return await openOn(options, roots)
   } catch (error) {
-    // Each holds a descriptor and threads.
-    for (const files of opened) files.close()
+    roots.close()
     throw error
   }
 }
 
-async function openOn(
-  options: NamespaceOptions,
-  open: (path: string, publishRoot?: string) => Files,
-): Promise<OpenNamespace> {
+async function openOn(options: NamespaceOptions, { open, troubles, hung }: Roots): Promise<OpenNamespace> {
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
   const roots = [await openMain(options, open(options.root, options.publishRoot), { flush, nonce })]
@@ -123,7 +110,8 @@ async function openOn(
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
     check: (what) => checkTree(tree, what),
-    load: () => loadOf(roots),
+    load: () => ({ ...loadOf(roots), hung: hung() }),
+    troubles,
     async close() {
       // The tree may be gone by now, and its descriptors are to be closed all the same.
       await announced?.stop().catch(() => undefined)

@@ -2,7 +2,9 @@ import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor } from './files.ts'
 import { closeFound, findObject } from './find-object.ts'
+import type { Held } from './key-lock.ts'
 import { nameOf, parentOf } from './layout.ts'
+import { cleanUp, whenBack } from './no-answer.ts'
 import { missing } from './open-object.ts'
 import { type Place, within } from './place.ts'
 import { createTemporary } from './temporary.ts'
@@ -19,6 +21,7 @@ import { uploadTemporaries } from './upload-temporaries.ts'
 import { partStat, statUpload } from './uploads.ts'
 import type { Body, ObjectStat, PartStat } from './verbs.ts'
 import { writeBody } from './write-body.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 type Part = { readonly key: string; readonly uploadId: string; readonly partNumber: number }
 
@@ -76,8 +79,12 @@ async function finishPart(
 }
 
 async function abandon(place: Place, destination: Destination): Promise<void> {
-  await place.calls.close(destination.descriptor).catch(() => undefined)
-  await destination.release(false).catch(() => undefined)
+  const closing = await place.calls.close(destination.descriptor).catch((error: unknown) => error)
+  // A write that hangs still lands in the slot when the server is back: until then the claim keeps everybody else out of it.
+  const back = whenBack(closing)
+  const release = (): Promise<void> => cleanUp(() => destination.release(false))
+  if (back === undefined) await release()
+  else void back().then(release)
 }
 
 /** The later completion wins (P-159). Under the upload's shared lock, so that no part is acknowledged after Complete or Abort. */
@@ -95,9 +102,11 @@ async function acknowledge(place: Place, part: Part, document: PartDocument): Pr
 
 async function openDestination(place: Place, part: Part, sizeBytes: number | undefined): Promise<Destination> {
   // Under the upload's lock, and asked again whether it still is one: a claim made after Complete had looked would write into the object.
-  const slot = await place.locks.hold(uploadLock(part.uploadId), 'shared', async () => {
+  const slot = await place.locks.hold(uploadLock(part.uploadId), 'shared', async (held) => {
     await statUpload(place, part.key, part.uploadId)
-    return claimSlot(place, part, sizeBytes)
+    const claimed = await claimSlot(place, part, sizeBytes)
+    if (claimed !== undefined && place.root.locksExpire) await requireStillPending(place, part, claimed, held)
+    return claimed
   })
   if (slot !== undefined) return slot
   const data = `data.${part.partNumber}.${place.options.nonce()}`
@@ -110,6 +119,20 @@ async function openDestination(place: Place, part: Part, sizeBytes: number | und
     return { descriptor, offset: 0, data, release }
   } catch (error) {
     if (isErrno(error, 'ENOENT')) throw noSuchUpload(part.uploadId)
+    throw error
+  }
+}
+
+/**
+ * A machine that was away may have claimed after a Complete, whose lock was free then, had looked for claims: it must not write. A later Complete
+ * sees the claim. Throws SlowDown, NoSuchUpload.
+ */
+async function requireStillPending(place: Place, part: Part, claimed: Destination, held: Held): Promise<void> {
+  try {
+    if (!(await held.again())) throw writtenBySomebodyElse()
+    await statUpload(place, part.key, part.uploadId)
+  } catch (error) {
+    await abandon(place, claimed)
     throw error
   }
 }

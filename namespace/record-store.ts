@@ -1,6 +1,7 @@
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Found, Stat } from './files.ts'
 import { join, parentOf, recordAttribute, sidecarName, transit } from './layout.ts'
+import { cleanUp } from './no-answer.ts'
 import { decodeRecord, encodeRecord, type ReadRecord, type StoredRecord } from './record.ts'
 
 /**
@@ -92,7 +93,7 @@ export async function writeWhole(
     if (options.flush) await calls.flush(descriptor)
     await calls.rename(temporary, path)
   } catch (error) {
-    await calls.unlink(temporary).catch(() => false)
+    await cleanUp(() => calls.unlink(temporary))
     throw error
   } finally {
     await calls.close(descriptor)

@@ -3,6 +3,7 @@ import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor } from './files.ts'
 import { join, parentOf, temporaryName } from './layout.ts'
+import { cleanUp } from './no-answer.ts'
 import { type Place, requireBucket, within } from './place.ts'
 
 /** An open file that nobody sees yet, in its target's own directory. */
@@ -46,8 +47,7 @@ export async function withTemporary<Result extends { readonly consumed: boolean 
     consumed = result.consumed
     return result
   } finally {
-    // Left behind when even this fails: sweep finds it.
-    if (!consumed) await place.calls.unlink(temporary.path).catch(() => false)
+    if (!consumed) await cleanUp(() => place.calls.unlink(temporary.path))
     await place.calls.close(temporary.descriptor)
   }
 }

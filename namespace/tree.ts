@@ -57,7 +57,8 @@ export function openTree(roots: readonly Root[], recordKey: Buffer, options: Opt
       return made
     },
     async close() {
-      await Promise.all([bucketLocks, ...locks.values()].map((each) => each.close()))
+      // A lock file on a mount that does not answer: the process goes, and the lock with it.
+      await Promise.allSettled([bucketLocks, ...locks.values()].map((each) => each.close()))
       for (const root of roots) root.files.close()
     },
   }

@@ -23,6 +23,9 @@ process.once('message', (received) => {
     metrics.requestBegan()
     if (request.url === '/crash') process.kill(process.pid, 'SIGKILL')
     if (request.url === '/slow') await sleep(500)
+    if (request.url?.startsWith('/roots?') === true) {
+      tell({ kind: 'roots', troubles: JSON.parse(decodeURIComponent(request.url.slice('/roots?'.length))) })
+    }
     for await (const _ of request);
     if (draining) response.shouldKeepAlive = false
     response.end(JSON.stringify({ pid: process.pid, index, region: config.s3.region }))

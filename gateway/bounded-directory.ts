@@ -1,0 +1,30 @@
+import type { Directory } from '#auth'
+import { GatewayError } from './gateway-error.ts'
+
+/**
+ * A directory that is waited for in bounded time. Access keys lie on the namespace root and are read by threads that all mounts share: while
+ * that root is away nothing is asked, or those threads would be gone too. Throws SlowDown.
+ */
+export function boundedDirectory(
+  directory: Directory,
+  { timeoutMs, isAway }: { readonly timeoutMs: number; readonly isAway: () => boolean },
+): Directory {
+  const bounded = async <Answer>(ask: () => Promise<Answer>): Promise<Answer> => {
+    if (isAway()) throw noAnswer()
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => late.reject(noAnswer()), timeoutMs)
+    try {
+      return await Promise.race([ask(), late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  return {
+    findByAccessKey: (accessKeyId) => bounded(() => directory.findByAccessKey(accessKeyId)),
+    authenticate: (name, password) => bounded(() => directory.authenticate(name, password)),
+    close: () => directory.close(),
+  }
+}
+
+const noAnswer = (): GatewayError =>
+  new GatewayError('SlowDown', { message: 'Access keys cannot be read. Please try again.' })
