@@ -2,7 +2,9 @@
  * A writer that has looked before it writes, and is paused before any one of its calls for so long that its locks are gone, never changes what
  * others have written meanwhile (design section 5). `locksExpire` has the fencing of a server's mount on a local file system.
  */
-import { readdir } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
 import { alice, bodyOf, codeOf, type DocsFixture, get, openDocs, plain, put } from './testing/fixture.ts'
@@ -44,8 +46,9 @@ const contents = (namespace: Namespace, key: string): Promise<string> =>
     .then((text) => text.slice(-6))
     .catch((error: unknown) => (error instanceof NamespaceError ? error.code : String(error)))
 
-/** Of a mebibyte: it goes into its slot of the assembly. */
-const slotted = Buffer.concat([Buffer.alloc(2 ** 20 - 6), Buffer.from('paused')])
+/** The smallest part that goes into a slot of the assembly. */
+const slotBytes = 5 * 2 ** 20
+const slotted = Buffer.concat([Buffer.alloc(slotBytes - 6), Buffer.from('paused')])
 
 /** Each is prepared on the other machine, and answers what the paused one then does. */
 const verbs: Readonly<Record<string, (before: Before) => Promise<() => Promise<unknown>>>> = {
@@ -203,4 +206,120 @@ test('a removal that was cut off half way is ended by the next writer', async ()
     if (found === 'NoSuchKey') ended += 1
   }
   expect(ended).toBeGreaterThan(1)
+})
+
+test('a removal beside a file user who rewrites the file is refused, or takes it away for good', async () => {
+  const removed: string[] = []
+  for (let calls = 0, isOver = false; !isOver; calls += 1) {
+    const at = { bucket: 'docs', key: `k${calls}` }
+    const { eTag } = (await put(other, 'docs', at.key, 'first!')).stat
+    isOver = true
+    let log: readonly string[] = []
+    files.pauseAfter(calls, async () => {
+      isOver = false
+      log = files.log()
+      if (existsSync(fixture.inBucket(at.key))) await writeFile(fixture.inBucket(at.key), 'rewritten by a file user')
+    })
+    const refusal = await codeOf(paused.objects.remove(at, { precondition: ifMatch(eTag) }))
+    files.forget()
+    expect(await contents(other, at.key)).toBe(refusal === undefined ? 'NoSuchKey' : 'e user')
+    if (refusal === undefined) removed.push(log.at(-1) ?? '')
+  }
+  expect(removed.some((call) => call.startsWith('rename '))).toBe(true)
+})
+
+const slot = (letter: string) => Buffer.alloc(slotBytes, letter)
+
+test.each([
+  { what: 'of another number', partNumber: 2 },
+  { what: 'sent again', partNumber: 1 },
+])(
+  'a part $what, paused before every one of its calls, never reaches the object that is completed meanwhile',
+  {
+    timeout: 120_000,
+  },
+  async ({ partNumber }) => {
+    let isOver = false
+    for (let calls = 0; !isOver; calls += 1) {
+      const at = { bucket: 'docs', key: `key-${calls}` }
+      const upload = { ...at, uploadId: (await other.uploads.begin(at, plain, undefined)).uploadId }
+      const { eTag } = await other.uploads.putPart(upload, 1, bodyOf(slot('o'), 2 ** 20))
+      isOver = true
+      files.pauseAfter(calls, async () => {
+        isOver = false
+        // Sent again, the part may have been acknowledged before the pause: then it is the one.
+        const [part] = (await other.uploads.listParts(upload, { after: 0, max: 1 })).parts
+        await other.uploads.complete(upload, [{ partNumber: 1, eTag: part?.eTag ?? eTag, checksums: {} }], {})
+      })
+      const letter = async () => (await get(other, 'docs', at.key)).replace(/^(.)\1*$/, '$1')
+      const part = paused.uploads.putPart(upload, partNumber, bodyOf(slot('p'), 2 ** 20))
+      const refusal = await codeOf(part)
+      files.forget()
+      if (isOver) break
+      const said = `paused after ${calls} calls, ${refusal ?? 'acknowledged'}:\n${files.log().join('\n')}`
+      expect((await other.objects.stat(at)).sizeBytes, said).toBe(slotBytes)
+      const now = await letter()
+      expect(['o', 'p'], said).toContain(now)
+      expect(multipartETag(now), said).toBe((await other.objects.stat(at)).eTag)
+    }
+  },
+)
+
+const multipartETag = (letter: string) =>
+  `${createHash('md5')
+    .update(createHash('md5').update(slot(letter)).digest())
+    .digest('hex')}-1`
+
+test('nor when it wakes up in the middle of the Complete', { timeout: 60_000 }, async () => {
+  const completer = pausingFiles()
+  const completing = (await fixture.another({ openFiles: completer.openFiles })).as(alice)
+  // It does not wait long for what the one that completes holds.
+  const late = pausingFiles()
+  const sender = (await fixture.another({ openFiles: late.openFiles, lockTimeoutMs: 20 })).as(alice)
+  let rounds = 0
+  const once = async (partCalls: number, completeCalls: number): Promise<string> => {
+    const at = { bucket: 'docs', key: `key-${partCalls}-${completeCalls}` }
+    const upload = { ...at, uploadId: (await other.uploads.begin(at, plain, undefined)).uploadId }
+    const { eTag } = await other.uploads.putPart(upload, 1, bodyOf(slot('o'), 2 ** 20))
+    let complete: Promise<unknown> = Promise.resolve()
+    let resume = () => {}
+    let reached = 'part over'
+    late.pauseAfter(partCalls, async () => {
+      const isPaused = new Promise<boolean>((resolve) => {
+        completer.pauseAfter(
+          completeCalls,
+          () => {
+            resolve(true)
+            return new Promise((go) => {
+              resume = go
+            })
+          },
+          'keeping its locks',
+        )
+        complete = completing.uploads
+          .complete(upload, [{ partNumber: 1, eTag, checksums: {} }], {})
+          .then(() => resolve(false))
+      })
+      reached = (await isPaused) ? 'both paused' : 'complete over'
+    })
+    const refusal = await codeOf(sender.uploads.putPart(upload, 2, bodyOf(slot('p'), 2 ** 20)))
+    late.forget()
+    resume()
+    await complete
+    completer.forget()
+    if (reached === 'both paused') {
+      const said = `part ${refusal ?? 'acknowledged'}:\n${late.log().join('\n')}\n\nComplete:\n${completer.log().join('\n')}`
+      expect(await get(other, 'docs', at.key), said).toBe(slot('o').toString())
+      rounds += 1
+    }
+    return reached
+  }
+  // It stops where it is about to claim its slot, having seen that nobody completes.
+  // Twice, since the first part also opens the lock file.
+  await once(1000, 0)
+  await once(1000, 0)
+  const partCalls = late.log().findIndex((call) => /^create .*claim/.test(call))
+  expect(partCalls, late.log().join('\n')).toBeGreaterThan(0)
+  for (let completeCalls = 0; (await once(partCalls, completeCalls)) === 'both paused'; ) completeCalls += 1
+  expect(rounds).toBeGreaterThan(10)
 })

@@ -2,7 +2,8 @@ import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
-import { armedName, fencedSuffix, join, nameOf, parentOf, putSuffix, takenSuffix } from './layout.ts'
+import { armedName, fencedSuffix, join, nameOf, parentOf, putSuffix, recordAttribute, takenSuffix } from './layout.ts'
+import { objectStat } from './object-stat.ts'
 import { type Place, within } from './place.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
@@ -105,12 +106,25 @@ export async function settleTaken(place: Place, taken: string, key?: string): Pr
     const aside = join(taken, name)
     const stat = await place.calls.statPath(aside)
     if (stat === undefined) continue
-    const isJudged = taken.endsWith(`.${generationOf(stat)}${takenSuffix}`)
+    const isJudged = await wasJudged(place, taken, aside, stat)
     if (!isJudged) await putBack(place, aside, join(parentOf(parentOf(taken)), name), key)
     isRemoved = (await place.calls.unlink(aside)) && isJudged
   }
   await removeIfEmpty(place, taken)
   return isRemoved
+}
+
+/**
+ * The generation in the name, or the same file rewritten in place since: a file user takes no lock and is replaced unseen. An object of another S3
+ * client may have been given the same inode, but has a record that fits.
+ */
+async function wasJudged(place: Place, taken: string, aside: string, stat: Stat): Promise<boolean> {
+  if (taken.endsWith(`.${generationOf(stat)}${takenSuffix}`)) return true
+  if (!nameOf(taken).includes(`.${stat.inode}-`)) return false
+  const found = await place.calls.find(aside, { attribute: recordAttribute, bodyBytesMax: -1, keepOpen: false })
+  return (
+    found !== undefined && objectStat(place.bucket.name, aside, found.stat, await place.records.read(found)).foreign
+  )
 }
 
 async function putBack(place: Place, aside: string, path: string, key: string | undefined): Promise<void> {

@@ -8,8 +8,8 @@ import { faultyFiles } from './faulty-files.ts'
 
 export type PausingFiles = {
   readonly openFiles: (path: string, options: { readonly threads: number }) => Files
-  /** From now on: before the call after `calls` more, its locks are lost and `meanwhile` runs. */
-  pauseAfter(calls: number, meanwhile: () => Promise<void>): void
+  /** From now on: before the call after `calls` more, its locks are lost (unless it is `'keeping its locks'`) and `meanwhile` runs. */
+  pauseAfter(calls: number, meanwhile: () => Promise<void>, how?: 'keeping its locks'): void
   /** No pause any more. */
   forget(): void
   /** What the machine called since, for the message of a test that fails. */
@@ -18,7 +18,7 @@ export type PausingFiles = {
 
 export function pausingFiles(): PausingFiles {
   const held = new Map<string, { readonly descriptor: Descriptor; readonly offset: bigint }>()
-  let plan: { calls: number; readonly meanwhile: () => Promise<void> } | undefined
+  let plan: { calls: number; readonly meanwhile: () => Promise<void>; readonly keepsLocks: boolean } | undefined
   let made: string[] = []
 
   const loseLocks = async (calls: FileCalls): Promise<void> => {
@@ -29,10 +29,10 @@ export function pausingFiles(): PausingFiles {
     if (plan === undefined) return
     plan.calls -= 1
     if (plan.calls >= 0) return void made.push(what)
-    const { meanwhile } = plan
+    const { meanwhile, keepsLocks } = plan
     plan = undefined
     made.push('— pause —', what)
-    await loseLocks(calls)
+    if (!keepsLocks) await loseLocks(calls)
     await meanwhile()
   }
   const slow = (calls: FileCalls): FileCalls =>
@@ -59,9 +59,9 @@ export function pausingFiles(): PausingFiles {
       const files = openPosixFiles(path, options)
       return faultyFiles({ ...files, as: (identity) => slow(files.as(identity)) })
     },
-    pauseAfter(calls, meanwhile) {
+    pauseAfter(calls, meanwhile, how) {
       made = []
-      plan = { calls, meanwhile }
+      plan = { calls, meanwhile, keepsLocks: how === 'keeping its locks' }
     },
     forget() {
       plan = undefined
