@@ -1,7 +1,7 @@
 import type { FileCalls } from './files.ts'
 import { directoryRecord } from './find-object.ts'
 import { keyPath } from './key-path.ts'
-import { recordAttribute } from './layout.ts'
+import { join, recordAttribute, temporaryName } from './layout.ts'
 import { directoryStat } from './object-stat.ts'
 import { type Place, within } from './place.ts'
 import { isMade, madeMark, type StoredRecord } from './record.ts'
@@ -19,7 +19,7 @@ export async function writeDirectoryObject(
   key: string,
   record: StoredRecord,
 ): Promise<ObjectStat | undefined> {
-  const { root, records, options } = place
+  const { root, records } = place
   return withDirectory(place, key, async (calls, descriptor) => {
     const before = await calls.readAttribute(descriptor, recordAttribute)
     await settleUpload(place, key, before)
@@ -28,7 +28,7 @@ export async function writeDirectoryObject(
     const value = records.encode(complete)
     if (value.length > root.capabilities.attributeBytesMax) return undefined
     await calls.writeAttribute(descriptor, recordAttribute, value)
-    if (options.flush) await calls.flush(descriptor)
+    await flushRecord(place, key, descriptor)
     return directoryStat(place.bucket.name, key, { record: complete, trusted: true })
   })
 }
@@ -45,9 +45,25 @@ export async function removeDirectoryObject(place: Place, key: string): Promise<
   return withDirectory(place, key, async (calls, descriptor) => {
     if (isMade(attribute)) await calls.writeAttribute(descriptor, recordAttribute, madeMark)
     else await calls.removeAttribute(descriptor, recordAttribute)
-    if (place.options.flush) await calls.flush(descriptor)
+    await flushRecord(place, key, descriptor)
     return true
   })
+}
+
+/**
+ * For fsync of a directory an NFS client asks the server for nothing, and Linux's server answers for an attribute before it is on its disk: a
+ * DELETE of `a/` that had been acknowledged was undone by a loss of power. A name that is made there is flushed, with all that came before it.
+ */
+async function flushRecord(place: Place, key: string, descriptor: number): Promise<void> {
+  const { calls, options, root } = place
+  if (!options.flush) return
+  await calls.flush(descriptor)
+  // Not a file system of this machine.
+  if (!root.locksExpire) return
+  const name = temporaryName(options.now(), options.nonce())
+  const path = within(place, join(keyPath(key).directory ?? '', name))
+  await calls.close(await calls.create(path, 0o600, true))
+  await calls.unlink(path)
 }
 
 /** What takes the place of an object that a Complete published, and may have been killed over: see removeTemporaries. */

@@ -73,6 +73,23 @@ test('an object, its directories, and what steps aside for them', async () => {
   expect(watched.unflushed().filter((line) => !/^-docs\/(a\/b|\.%=a)$/.test(line))).toEqual([])
 })
 
+test('a record on a directory of a server, which fsync asks for nothing: a name is made there, and the server flushes both', async () => {
+  const served = (await fixture.another({ locksExpire: true })).as(alice)
+  await served.buckets.create('docs')
+  await put(served, 'docs', 'dir/below', '1')
+  const flushes: string[] = []
+  const expectFlush = (after: string): void => {
+    watched.after('writeAttribute', /docs\/dir$/, async () => {
+      watched.after('create', /docs\/dir\/\.s3-/, async () => flushes.push(after))
+    })
+  }
+  expectFlush('put')
+  await put(served, 'docs', 'dir/', '')
+  expectFlush('remove')
+  await served.objects.remove({ bucket: 'docs', key: 'dir/' }, {})
+  expect(flushes).toEqual(['put', 'remove'])
+})
+
 test('a record in a side-car, in the directory of side-cars', async () => {
   await namespace.buckets.create('docs')
   await put(namespace, 'docs', 'k', '1', large)
