@@ -17,23 +17,42 @@ export type BrokenBuild = {
   remove(): Promise<void>
 }
 
-const PARTS = ['auth', 'gateway', 'namespace', 'nginx', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json']
+const PARTS = [
+  'auth',
+  'conformance',
+  'gateway',
+  'namespace',
+  'nginx',
+  'scripts',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+]
 
 /** Throws when the edit does not fit the source exactly once: then the source has changed, and the edit must follow. */
-export async function makeBrokenBuild({ file, find, replace }: Edit, source = projectDirectory): Promise<BrokenBuild> {
+export async function makeBrokenBuild(edit: Edit, source = projectDirectory): Promise<BrokenBuild> {
   const directory = await mkdtemp('/tmp/causeway-broken-')
   const remove = () => rm(directory, { recursive: true, force: true })
   try {
-    for (const part of PARTS) await cp(join(source, part), join(directory, part), { recursive: true })
-    await symlink(await realpath(join(source, 'node_modules')), join(directory, 'node_modules'))
-    const path = join(directory, file)
-    const pieces = (await readFile(path, 'utf8')).split(find)
-    if (pieces.length !== 2) throw new Error(`${file} has this ${pieces.length - 1} times, not once: ${find}`)
-    await writeFile(path, pieces.join(replace))
+    await copySource(directory, source)
+    await applyEdit(directory, edit)
     // Not scripts/start, which looks whether something is to be installed.
     return { program: [join(directory, 'scripts/causeway'), 'serve'], remove }
   } catch (error) {
     await remove()
     throw error
   }
+}
+
+/** What runs, with the dependencies of `source`. */
+export async function copySource(directory: string, source = projectDirectory): Promise<void> {
+  for (const part of PARTS) await cp(join(source, part), join(directory, part), { recursive: true })
+  await symlink(await realpath(join(source, 'node_modules')), join(directory, 'node_modules'))
+}
+
+export async function applyEdit(directory: string, { file, find, replace }: Edit): Promise<void> {
+  const path = join(directory, file)
+  const pieces = (await readFile(path, 'utf8')).split(find)
+  if (pieces.length !== 2) throw new Error(`${file} has this ${pieces.length - 1} times, not once: ${find}`)
+  await writeFile(path, pieces.join(replace))
 }

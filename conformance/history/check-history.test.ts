@@ -72,8 +72,14 @@ const list = (
 const listed = (key: string, id: string): Listed => ({ key, eTag: md5Of(id), sizeBytes: SIZE })
 const rename = (id: string, start: number, end: number): Line =>
   file({ kind: 'file-rename', key: 'k', id, made: { content: md5Of(id), sizeBytes: SIZE }, ...timed(start, end) })
-const rewrite = (id: string, start: number, end: number): Line =>
-  file({ kind: 'file-rewrite', key: 'k', id, made: { content: md5Of(id), sizeBytes: SIZE }, ...timed(start, end) })
+const rewrite = (id: string, start: number, end: number, facts?: Facts): Line =>
+  file({
+    kind: 'file-rewrite',
+    key: 'k',
+    id,
+    made: { content: md5Of(id), sizeBytes: SIZE },
+    ...timed(start, end, facts),
+  })
 const foreign = (meta = ''): Partial<Seen> => ({ eTag: foreignETag, meta, cacheControl: meta })
 
 const eventsOf = (lines: readonly Line[]): readonly Event[] =>
@@ -142,6 +148,19 @@ describe('explained', () => {
     [
       'a file rewritten in place, which keeps the metadata',
       [put('a', 1, 2), rewrite('f', 3, 4), get('f', 5, 6, foreign('a'))],
+    ],
+    [
+      'the hole that a rewrite has left which failed, seen by a file user',
+      [
+        put('a', 1, 2),
+        rewrite('f', 3, 4, unknown),
+        file({
+          kind: 'file-read',
+          key: 'k',
+          seen: { content: md5Of('torn'), sizeBytes: SIZE, writers: ['f', 'zeros'] },
+          ...timed(5, 6),
+        }),
+      ],
     ],
     [
       'bytes of two writers while a rewrite is under way',

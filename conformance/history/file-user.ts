@@ -15,6 +15,8 @@ import type { Told } from './recorder.ts'
 export type FileUserOptions = {
   /** The bucket's directory. */
   readonly directory: string
+  /** The same by an NFS mount that asks the server for each name, where `directory` may remember them: all but rename goes there. */
+  readonly freshDirectory?: string
   readonly name: string
   readonly random: Random
   readonly written: Set<string>
@@ -30,9 +32,11 @@ const SIZES = [96, 960, 3200, 16_384, 65_568] as const
 /** A multiple of the line of content.ts, so that torn bytes still say whose they are. */
 const PIECE_BYTES = 1600
 
-export function createFileUser({ directory, name, random, written, tell }: FileUserOptions): FileUser {
+export function createFileUser(options: FileUserOptions): FileUser {
+  const { directory, freshDirectory = directory, name, random, written, tell } = options
   let count = 0
   const pathOf = (key: string) => join(directory, key)
+  const freshPathOf = (key: string) => join(freshDirectory, key)
 
   const content = (): Content => {
     const made = contentOf(`${name}-${count++}`, random.pick(SIZES))
@@ -60,13 +64,13 @@ export function createFileUser({ directory, name, random, written, tell }: FileU
     const timing = await timed(() => rename(temporary, path), startUs)
     // A temporary that has gone can replace nothing.
     const outcome = timing.outcome === 'refused' ? 'nothing' : timing.outcome
-    tell({ kind: 'file-rename', key, ...factsOf(made), ...timing, outcome })
+    tell({ kind: 'file-rename', key, ...factsOf(made), ...timing, outcome: wasRepeated(timing) ? 'unknown' : outcome })
   }
 
   async function inPlace(key: string): Promise<void> {
     const made = content()
     const timing = await timed(async () => {
-      const file = await open(pathOf(key), 'r+')
+      const file = await open(freshPathOf(key), 'r+')
       try {
         for (let from = 0; from < made.bytes.length; from += PIECE_BYTES) {
           const piece = made.bytes.subarray(from, from + PIECE_BYTES)
@@ -82,13 +86,14 @@ export function createFileUser({ directory, name, random, written, tell }: FileU
   }
 
   async function remove(key: string): Promise<void> {
-    tell({ kind: 'file-unlink', key, ...(await timed(() => unlink(pathOf(key)))) })
+    const timing = await timed(() => unlink(freshPathOf(key)))
+    tell({ kind: 'file-unlink', key, ...timing, ...(wasRepeated(timing) && { outcome: 'unknown' }) })
   }
 
   async function read(key: string): Promise<void> {
     let bytes: Buffer | undefined
     const timing = await timed(async () => {
-      bytes = await readFile(pathOf(key))
+      bytes = await readFile(freshPathOf(key))
     })
     const digest = bytes && md5(bytes).toString('hex')
     const seen = bytes &&
@@ -113,10 +118,18 @@ export function createFileUser({ directory, name, random, written, tell }: FileU
   }
 }
 
-async function timed(
-  work: () => Promise<unknown>,
-  startUs = nowUs(),
-): Promise<{ startUs: number; endUs: number; outcome: Outcome; status?: number; error?: string }> {
+type Timing = { startUs: number; endUs: number; outcome: Outcome; status?: number; error?: string }
+
+/**
+ * An NFS server that was restarted knows no answers of before: a rename or removal that it had carried out is sent once more, and finds nothing.
+ * No restart is shorter than this.
+ */
+const RESTART_US = 1_000_000
+
+const wasRepeated = ({ startUs, endUs, outcome }: Timing): boolean =>
+  outcome === 'refused' && endUs - startUs > RESTART_US
+
+async function timed(work: () => Promise<unknown>, startUs = nowUs()): Promise<Timing> {
   try {
     await work()
     return { startUs, endUs: nowUs(), outcome: 'done' }

@@ -1,4 +1,7 @@
-/** Several gateways on one local tree, each with nginx, pool and state of its own: what several machines on one mount are. */
+/**
+ * Several gateways of one tree, each with nginx, pool and state of its own: on a local tree what several machines on one mount are, or on the mounts of
+ * several machines.
+ */
 import { type Instance, startInstance } from '../instance.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -11,6 +14,8 @@ export type Gateways = {
 
 export type GatewaysOptions = {
   readonly count?: number
+  /** The tree as each of them sees it, instead of `count` on a new one; it stays when they go. */
+  readonly roots?: readonly { readonly root: string; readonly publishRoot?: string | undefined }[]
   /** Of each. */
   readonly workers?: number
   /** What starts one. Default scripts/start. */
@@ -20,17 +25,24 @@ export type GatewaysOptions = {
 
 export async function startGateways(options: GatewaysOptions = {}): Promise<Gateways> {
   const { count = 2, workers = 2, program, durability = 'strict' } = options
+  const { roots = Array.from({ length: count }, () => undefined) } = options
   const instances: Instance[] = []
   const stop = async () => {
     // The first one has the tree.
     for (const instance of instances.splice(0).reverse()) await instance.stop()
   }
   try {
-    for (let index = 0; index < count; index++) {
+    for (const place of roots) {
       const [first] = instances
-      const config = { namespace: { durability, ...(first && { root: first.tree }) } }
+      const publishing = place?.publishRoot !== undefined && { publish_root: place.publishRoot }
       instances.push(
-        await startInstance({ workers, config, ...(program && { program }), ...(first && { beside: first }) }),
+        await startInstance({
+          workers,
+          config: { namespace: { durability, ...publishing } },
+          ...(place && { root: place.root }),
+          ...(program && { program }),
+          ...(first && { beside: first }),
+        }),
       )
     }
   } catch (error) {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { randomOf, seedOf } from '../random.ts'
 import { checkHistory } from './check-history.ts'
-import { startFaults } from './faults.ts'
+import { killing, startFaults } from './faults.ts'
 import { type Gateways, startGateways } from './gateways.ts'
 import { createBucket, runLoad } from './load.ts'
 import { summary } from './summary.ts'
@@ -34,10 +34,10 @@ test('what 16 clients of two gateways and a file user did and saw is explained b
   const [first] = endpoints
   if (first === undefined) throw new Error('there is no gateway')
   await createBucket(first, 'history')
-  const faults = startFaults({ instances, random: randomOf(seed), kinds: ['kill'] })
+  const faults = startFaults({ kill: killing(instances) }, randomOf(seed))
   const load = { endpoints, bucket: 'history', filesRoot: tree, clients: 16, seed }
   const recorder = await runLoad({ ...load, operationsMax: OPERATIONS_MAX, secondsMax: LOAD_SECONDS })
-  const { kill } = await faults.stop()
+  const { kill = 0 } = await faults.stop()
   console.log(`${summary(recorder.events)}\n${kill} workers killed`)
 
   const { findings } = checkHistory(recorder.events)

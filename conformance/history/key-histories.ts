@@ -183,8 +183,9 @@ function look(event: EventOf<'get' | 'head' | 'file-read'>, known: Known): Trans
   const foreign = seen.eTag !== undefined && isForeign(seen.eTag)
   if (rewrites.length > 0 && (wrong !== undefined || (foreign && seen.content === undefined))) {
     if (seen.writers?.includes('?') === true) return { problem: `${wrong}, among them bytes of nobody` }
-    // It should have been broken off.
-    return seen.writers?.includes(ZEROS) === true ? { problem: wrong, isPadded: true } : { torn: 1 }
+    // It should have been broken off. A file user sees what the file is: cut, or with a hole where a write has failed.
+    const isPadded = seen.writers?.includes(ZEROS) === true && event.gateway !== -1
+    return isPadded ? { problem: wrong, isPadded } : { torn: 1 }
   }
   if (wrong !== undefined) return { problem: wrong }
   return {

@@ -14,13 +14,19 @@ export type LoadOptions = {
   readonly bucket: string
   /** Where a file user finds the buckets; undefined: there is none. May be another mount of the same tree. */
   readonly filesRoot?: string | undefined
+  /** The same by a mount that asks the server for each name, where `filesRoot` may remember them: what is read or rewritten is found by it. */
+  readonly freshFilesRoot?: string | undefined
   readonly clients: number
+  /** S3 clients write this one and no other: for what shows only where somebody always holds the lock. */
+  readonly hotKey?: string | undefined
   readonly seed: number
   /** Ends after so many events, or so long, whatever is first. */
   readonly operationsMax: number
   readonly secondsMax: number
   /** Asked now and then with the events so far; true ends the run. */
   readonly isEnough?: (recorder: Recorder) => boolean
+  /** Before every key is looked at a last time: ends what goes wrong, so that these are answered. */
+  readonly beforeLast?: () => Promise<void>
   /** Of one request. Longer than a gateway is paused. */
   readonly timeoutMs?: number
 }
@@ -39,14 +45,15 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
   const userOf = (gateway: number, name: string, random: Random): S3User => {
     const client = connections[gateway]
     if (client === undefined) throw new Error(`there is no gateway ${gateway}`)
-    const options: S3UserOptions = {
+    const userOptions: S3UserOptions = {
       ...shared,
+      hotKey: options.hotKey,
       client,
       name,
       random,
       tell: (told) => recorder.record(name, gateway, told),
     }
-    return createS3User(options)
+    return createS3User(userOptions)
   }
 
   let isOver = false
@@ -60,9 +67,12 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
   if (filesRoot !== undefined) {
     const name = `${run}-f`
     const tell = recorder.record.bind(recorder, name, -1)
-    running.push(
-      loop(createFileUser({ ...shared, directory: join(filesRoot, bucket), name, random: randomOf(seed - 1), tell })),
-    )
+    const { freshFilesRoot } = options
+    const places = {
+      directory: join(filesRoot, bucket),
+      ...(freshFilesRoot !== undefined && { freshDirectory: join(freshFilesRoot, bucket) }),
+    }
+    running.push(loop(createFileUser({ ...shared, ...places, name, random: randomOf(seed - 1), tell })))
   }
   const all = Promise.all(running)
   try {
@@ -73,6 +83,7 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
     }
     isOver = true
     await all
+    await options.beforeLast?.()
     const last = endpoints.map((_, gateway) => userOf(gateway, `${run}-last${gateway}`, randomOf(seed)))
     for (const user of last) {
       await Promise.all(ALL_KEYS.map((key) => user.get(key)))

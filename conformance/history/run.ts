@@ -10,14 +10,13 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
 import { randomOf, seedOf } from '../random.ts'
-import { checkHistory } from './check-history.ts'
 import { type Endpoint, readEndpoint } from './endpoint.ts'
 import type { Event } from './event.ts'
-import { type FaultKind, startFaults } from './faults.ts'
+import { killing, namedFaults, pausing, startFaults } from './faults.ts'
 import { type Gateways, startGateways } from './gateways.ts'
 import { createBucket, runLoad } from './load.ts'
 import { createRecorder } from './recorder.ts'
-import { summary } from './summary.ts'
+import { tellHistory, tellProgress, tellSurprises } from './tell.ts'
 
 type Options = {
   readonly operations: number
@@ -25,7 +24,7 @@ type Options = {
   readonly clients: number
   readonly gateways: number
   readonly workers: number
-  readonly faults: readonly FaultKind[]
+  readonly faults: string
   readonly endpoints?: readonly string[]
   readonly fileUser?: string
   readonly bucket: string
@@ -35,21 +34,9 @@ type Options = {
   readonly check?: string
 }
 
-const FINDINGS_TOLD = 10
-
 const whole = (text: string): number => {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('give a whole number')
   return Number(text)
-}
-
-function faultKinds(text: string): readonly FaultKind[] {
-  return text
-    .split(',')
-    .filter((name) => name !== '' && name !== 'none')
-    .map((name) => {
-      if (name !== 'kill' && name !== 'pause') throw new InvalidArgumentError('kill, pause, both, or none')
-      return name
-    })
 }
 
 const options = new Command('conformance:history')
@@ -61,8 +48,7 @@ const options = new Command('conformance:history')
   .option(
     '--faults <kinds>',
     'kill (a worker every few seconds), pause (all workers of one gateway for 3 seconds), none',
-    faultKinds,
-    ['kill'],
+    'kill',
   )
   .option('--endpoints <files>', 'client.env of each gateway, instead of starting some (no faults then)', (text) =>
     text.split(','),
@@ -86,7 +72,7 @@ const gatewaysOptions = () => ({
   ...(options.source !== undefined && { program: [join(resolve(options.source), 'scripts/causeway'), 'serve'] }),
 })
 
-process.exitCode = options.check === undefined ? await run() : tell(await readHistory(options.check))
+process.exitCode = options.check === undefined ? await run() : tellHistory(await readHistory(options.check))
 
 async function run(): Promise<number> {
   const seed = seedOf('history')
@@ -95,15 +81,12 @@ async function run(): Promise<number> {
   try {
     const endpoints = gateways?.endpoints ?? (await Promise.all((options.endpoints ?? []).map(readEndpoint)))
     await load(endpoints, gateways, seed, recorder)
-    for (const instance of gateways?.instances ?? []) {
-      const errors = (await instance.errors()).filter((line) => !/a worker has died/.test(line))
-      for (const line of errors.slice(0, FINDINGS_TOLD)) console.log(`a gateway was surprised: ${line}`)
-    }
+    await tellSurprises(gateways?.instances ?? [])
   } finally {
     await gateways?.stop()
     if (options.history !== undefined) await recorder.write(options.history)
   }
-  const failed = tell(recorder.events)
+  const failed = tellHistory(recorder.events)
   if (failed !== 0 && options.history === undefined) {
     const file = join(tmpdir(), `causeway-history-${seed}.jsonl`)
     await recorder.write(file)
@@ -122,7 +105,8 @@ async function load(
   if (first === undefined) throw new Error('there is no gateway')
   await createBucket(first, options.bucket)
   const instances = gateways?.instances ?? []
-  const faults = startFaults({ instances, random: randomOf(seed), kinds: instances.length === 0 ? [] : options.faults })
+  const all = { kill: killing(instances), pause: pausing(instances) }
+  const faults = startFaults(instances.length === 0 ? {} : namedFaults(options.faults, all), randomOf(seed))
   await runLoad(
     {
       endpoints,
@@ -132,39 +116,12 @@ async function load(
       seed,
       operationsMax: options.operations,
       secondsMax: options.seconds,
-      isEnough: progress(),
+      isEnough: tellProgress(),
     },
     recorder,
   )
   const counts = await faults.stop()
   console.log(`faults: ${JSON.stringify(counts)}`)
-}
-
-/** A line every ten seconds. */
-function progress(): (recorder: { readonly events: readonly Event[] }) => boolean {
-  let next = performance.now() + 10_000
-  return ({ events }) => {
-    if (performance.now() > next) {
-      next += 10_000
-      console.log(`${events.length} operations`)
-    }
-    return false
-  }
-}
-
-/** The exit code. */
-function tell(events: readonly Event[]): number {
-  console.log(summary(events))
-  const began = performance.now()
-  const { findings, checked, excused } = checkHistory(events)
-  const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  console.log(
-    `${checked} observations of keys checked in ${seconds} s, ${excused} excused by rewrites in place under way`,
-  )
-  for (const { kind, key, sentence } of findings.slice(0, FINDINGS_TOLD)) console.log(`${kind}, ${key}: ${sentence}`)
-  if (findings.length > FINDINGS_TOLD) console.log(`and ${findings.length - FINDINGS_TOLD} more`)
-  console.log(findings.length === 0 ? 'some order of events explains it all' : `${findings.length} findings`)
-  return findings.length === 0 ? 0 : 1
 }
 
 async function readHistory(file: string): Promise<readonly Event[]> {

@@ -13,6 +13,8 @@ export type S3UserOptions = {
   /** Unique in the history; the beginning of each id. */
   readonly name: string
   readonly random: Random
+  /** The only one that it writes. Default: all of keys.ts. */
+  readonly hotKey?: string | undefined
   /** Last seen by anybody, by key: what conditions ask for. Shared between users, so that they want the same. */
   readonly lastSeen: Map<string, LastSeen>
   /** MD5s of all that was written, by anybody. */
@@ -243,7 +245,7 @@ export function createS3User(options: S3UserOptions): S3User {
   return {
     async step() {
       const { key, kind } = pickKey(random)
-      await actions[random.pick(ACTIONS)](key, kind)
+      await actions[random.pick(ACTIONS)](options.hotKey ?? key, kind)
     },
     get,
     list,

@@ -3,7 +3,8 @@
  *
  * Starts a gateway with the users the suite needs on a tree of its own, runs the selection of causeway_s3tests.py, prints counts, and
  * compares with baseline.txt: a test that is listed there and does not pass any more fails the run. `--update-baseline` adds the new passes.
- * The checkout stays outside of this project; S3_TESTS_SCHEME=http runs the leg without TLS.
+ * The checkout stays outside of this project; S3_TESTS_SCHEME=http runs the leg without TLS, S3_TESTS_ROOT names another tree to serve than
+ * one of its own: an empty directory on a mount.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -28,7 +29,10 @@ const updates = process.argv.includes('--update-baseline')
 
 const suite = resolve(checkout)
 const python = await makePython(suite)
-const gateway = await startSuiteGateway(process.env.S3_TESTS_SCHEME === 'http' ? 'http' : 'https')
+const gateway = await startSuiteGateway(
+  process.env.S3_TESTS_SCHEME === 'http' ? 'http' : 'https',
+  process.env.S3_TESTS_ROOT,
+)
 const results = join(gateway.directory, 'results.json')
 try {
   await runPytest()

@@ -24,16 +24,17 @@ type User = {
   readonly secret: string
 }
 
-export async function startSuiteGateway(scheme: 'http' | 'https'): Promise<SuiteGateway> {
+/** `root`: a tree to be served, a mount for example, which stays when the gateway goes; default: one of its own. */
+export async function startSuiteGateway(scheme: 'http' | 'https', root?: string): Promise<SuiteGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'causeway-s3-tests-'))
   const [https, http] = [await freePort(), await freePort()]
   await writeUsers(directory)
   const config = join(directory, 'causeway.toml')
   await writeFile(
     config,
-    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nprecheck_min_bytes = 0\n`,
+    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nprecheck_min_bytes = 0\n${elsewhere(root, directory)}`,
   )
-  const place = ['--config', config, '--data', directory]
+  const place = ['--config', config, ...(root === undefined ? ['--data', directory] : [])]
   await execa(join(project, 'scripts/start'), [...place, '--detach'], { stdio: ['ignore', 'inherit', 'inherit'] })
   const known: User[] = []
   for (const name of users) known.push(await makeKey(name, place))
@@ -44,11 +45,14 @@ export async function startSuiteGateway(scheme: 'http' | 'https'): Promise<Suite
     configuration,
     authority: join(directory, 'state/ca.pem'),
     async stop() {
-      await execa(join(project, 'scripts/stop'), place.slice(2), { stdio: ['ignore', 'inherit', 'inherit'] })
+      await execa(join(project, 'scripts/stop'), place, { stdio: ['ignore', 'inherit', 'inherit'] })
       await rm(directory, { recursive: true, force: true })
     },
   }
 }
+
+const elsewhere = (root: string | undefined, directory: string): string =>
+  root === undefined ? '' : `[namespace]\nroot = "${root}"\n[state]\ndirectory = "${join(directory, 'state')}"\n`
 
 const canonicalIdOf = (name: string): string => Buffer.from(name.padEnd(32, '.')).toString('hex')
 

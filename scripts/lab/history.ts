@@ -1,0 +1,110 @@
+/**
+ * Runs in the guest: the history test (conformance/history) on the mounts of two gateway machines, with a file user on a third one.
+ *
+ *     node scripts/lab/history.ts --operations 10000 --faults kill,pause,cut,restart
+ *     node scripts/lab/history.ts --broken 'no fencing' --faults cut    # a build broken on purpose: is it noticed?
+ */
+import { join, resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { breakages } from '../../conformance/history/breakages.ts'
+import { makeBrokenBuild } from '../../conformance/history/broken-build.ts'
+import { checkHistory } from '../../conformance/history/check-history.ts'
+import { tellHistory, tellSurprises } from '../../conformance/history/tell.ts'
+import { seedOf } from '../../conformance/random.ts'
+import { type LabFault, type LabRun, labPlace, runInLab, startOnMounts } from './history-lab.ts'
+
+type Options = {
+  readonly operations: number
+  readonly seconds: number
+  readonly clients: number
+  readonly hotKey?: string
+  readonly faults: readonly LabFault[]
+  readonly every: number
+  readonly publishRoot: boolean
+  readonly source?: string
+  readonly broken?: string
+}
+
+const whole = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('give a whole number')
+  return Number(text)
+}
+
+const isFault = (name: string): name is LabFault => ['kill', 'pause', 'cut', 'restart'].includes(name)
+
+const faultsOf = (text: string): readonly LabFault[] =>
+  text
+    .split(',')
+    .filter((name) => name !== '' && name !== 'none')
+    .map((name) => {
+      if (!isFault(name)) throw new InvalidArgumentError('kill, pause, cut, restart, some of them, or none')
+      return name
+    })
+
+const options = new Command('history')
+  .option('--operations <number>', 'calls to make', whole, 10_000)
+  .option('--seconds <number>', 'and no longer than this', whole, 2400)
+  .option('--clients <number>', 'S3 clients', whole, 16)
+  .option('--hot-key <key>', 'the only one that they write')
+  .option('--faults <kinds>', 'of kill, pause, cut, restart; or none', faultsOf, [])
+  .option('--every <seconds>', 'between two pauses, cuts or restarts', whole, 20)
+  .option('--no-publish-root', 'publish by the mount that is read from')
+  .option('--source <directory>', 'start the gateways from another source tree')
+  .option('--broken <name>', 'break them as breakages.ts says, and end when it has been noticed; 1 when it has not')
+  .parse()
+  .opts<Options>()
+
+/** Of a broken build: a history can be checked only when nothing is under way. */
+const ROUND = 5000
+
+const seed = seedOf('history')
+const { operations, seconds, clients, hotKey, faults, every, publishRoot } = options
+const run: LabRun = {
+  bucket: 'history',
+  seed,
+  operations,
+  seconds,
+  clients,
+  hotKey,
+  faults,
+  faultEveryMs: every * 1000,
+}
+const source = options.source && resolve(options.source)
+process.exitCode = await (options.broken === undefined ? complete() : broken(options.broken))
+
+async function complete(): Promise<number> {
+  const program = source && [join(source, 'scripts/causeway'), 'serve']
+  const gateways = await startOnMounts({ publishRoot, program: program || undefined })
+  try {
+    const recorder = await runInLab(gateways, run)
+    await recorder.write(join(labPlace('LAB_OUT'), 'history.jsonl'))
+    await tellSurprises(gateways.instances)
+    return tellHistory(recorder.events)
+  } finally {
+    await gateways.stop()
+  }
+}
+
+async function broken(name: string): Promise<number> {
+  const breakage = breakages.find((each) => each.name === name)
+  if (breakage === undefined) throw new Error(`there is no breakage '${name}' in breakages.ts`)
+  const build = await makeBrokenBuild(breakage.edit, source || undefined)
+  const gateways = await startOnMounts({ publishRoot, program: build.program })
+  try {
+    for (let made = 0, round = 0; made < operations; round++) {
+      const more = { bucket: `round-${round}`, operations: ROUND, seed: seed + round * 100 }
+      const { events } = await runInLab(gateways, { ...run, ...more })
+      made += events.length
+      // A whole build has padded answers, too: they show nothing here.
+      const [finding] = checkHistory(events).findings.filter(({ kind }) => kind !== 'padded answer')
+      if (finding === undefined) continue
+      console.log(`caught within ${made} operations: ${name}\n${finding.kind}, ${finding.key}: ${finding.sentence}`)
+      return 0
+    }
+    console.log(`NOT CAUGHT within ${operations} operations: ${name}`)
+    return 1
+  } finally {
+    await gateways.stop()
+    await build.remove()
+  }
+}
