@@ -55,13 +55,13 @@ mkdir -p /var/lib/nfs/{rpc_pipefs,sm,sm.bak,nfsdcld,v4recovery} /run/rpcbind "$L
 touch /var/lib/nfs/{etab,rmtab}
 must mount -t rpc_pipefs rpc_pipefs /var/lib/nfs/rpc_pipefs
 must mount -t nfsd nfsd /proc/fs/nfsd
-must mount -t xfs /dev/ubda "$LAB_BACKING"
+must mount -t "${LAB_DISK:-xfs}" /dev/ubda "$LAB_BACKING"
 chmod 1777 "$LAB_BACKING"
 # Two addresses of one export. Calls to the metadata server come from 10.8.N.2 and count as who they say they are. Calls to the data server
 # come from 10.9.N.2 under the made-up users that knfsd puts into a layout (for reading: the file's owner + 1), and a data server of knfsd
 # checks the file's mode again: a file of mode 0600 could never be read, and its reader would ask for layouts for ever. A data server
 # leaves that to the metadata server, so this one is told to.
-export_options=rw,sync,fsid=0,no_subtree_check,insecure
+export_options=rw,${LAB_EXPORT:-sync},fsid=0,no_subtree_check,insecure
 echo "$LAB_BACKING 10.8.0.0/16($export_options,pnfs,no_root_squash) 10.9.0.0/16($export_options,all_squash,anonuid=0,anongid=0)" >/etc/exports
 # Debian has the server look groups up by uid in its own user database, which knows nobody of the tests: the caller's groups count here.
 printf '[mountd]\nmanage-gids=n\n' >/etc/nfs.conf

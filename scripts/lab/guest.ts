@@ -56,18 +56,26 @@ export type Guest = {
 const BOOT_TIMEOUT_MS = 120_000
 const MEMORY_MIB = 3072
 
-/** A sparse file with an empty XFS. `keep`: a disk that is there already stays as it is. */
+/** Of a data disk; in the guest's environment LAB_DISK has to say the same. */
+export const fileSystems = {
+  xfs: ['mkfs.xfs', '-q', '-f'],
+  /** Its attributes have 4 KiB together. */
+  ext4: ['mkfs.ext4', '-q', '-F'],
+} as const
+
+/** A sparse file with an empty file system. `keep`: a disk that is there already stays as it is. */
 export async function makeDisk(
   path: string,
-  options: { readonly keep?: boolean; readonly sizeBytes?: number } = {},
+  options: { readonly keep?: boolean; readonly sizeBytes?: number; readonly type?: keyof typeof fileSystems } = {},
 ): Promise<void> {
-  const { keep = false, sizeBytes = 4 * 1024 ** 3 } = options
+  const { keep = false, sizeBytes = 4 * 1024 ** 3, type = 'xfs' } = options
   if (keep && (await exists(path))) return
   await mkdir(dirname(path), { recursive: true })
   const file = await open(path, 'w')
   await file.truncate(sizeBytes)
   await file.close()
-  await execa('mkfs.xfs', ['-q', '-f', path], { env: { PATH: systemPath } })
+  const [program, ...how] = fileSystems[type]
+  await execa(program, [...how, path], { env: { PATH: systemPath } })
 }
 
 /** Throws with the sentence that says what is missing. */

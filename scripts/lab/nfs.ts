@@ -6,9 +6,10 @@
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
-import { makeDisk, requireLab, startGuest } from './guest.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { fileSystems, makeDisk, requireLab, startGuest } from './guest.ts'
 import { type Part, type PartName, parts } from './parts.ts'
+import { breakages, type PowerLossOptions } from './power-loss.ts'
 
 type Options = {
   readonly only?: readonly PartName[]
@@ -17,7 +18,9 @@ type Options = {
   readonly memory: number
   readonly timeout: number
   readonly delegations: boolean
-}
+  readonly operations: number
+  readonly faults: string
+} & Omit<PowerLossOptions, 'memoryMiB'>
 
 const names = Object.keys(parts)
 const isPart = (name: string): name is PartName => names.includes(name)
@@ -35,6 +38,17 @@ function positive(value: string): number {
   return number
 }
 
+const durability = new Option('--durability <how>', 'of the gateways in power-loss').choices(['strict', 'relaxed'])
+const where = new Option(
+  '--on <tree>',
+  'what the gateways of power-loss serve: the mounts, or the file system of the server',
+)
+const disk = new Option('--disk <type>', 'the file system of the server in power-loss').choices(
+  Object.keys(fileSystems),
+)
+const broken = new Option('--broken <what>', 'power-loss with something wrong: it has to lose something').choices(
+  Object.keys(breakages),
+)
 const program = new Command('lab:nfs')
   .argument('[command...]', 'what to run in the guest, for bash, instead of the parts')
   .option(`--only <parts>`, `of ${names.join(', ')}, separated by commas`, partsOf)
@@ -45,6 +59,13 @@ const program = new Command('lab:nfs')
   .option('--keep-disk <directory>', 'keep the data disk there, and boot on the one that is there')
   .option('--memory <MiB>', 'of the guest, taken from TMPDIR (default /dev/shm)', positive, 3072)
   .option('--delegations', 'let the server give delegations, as it would by itself (README.md says why not)', false)
+  .option('--operations <number>', 'of the history', positive, 10_000)
+  .option('--faults <kinds>', 'of the history: of kill, pause, cut and restart, or none', 'kill,pause,cut,restart')
+  .option('--cuts <number>', 'of power-loss', positive, 50)
+  .addOption(durability.default('strict'))
+  .addOption(where.choices(['nfs', 'local']).default('nfs'))
+  .addOption(disk.default('xfs'))
+  .addOption(broken)
   .option('--timeout <seconds>', 'of a command; the parts have their own', positive, 600)
   .parse()
 
@@ -63,7 +84,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   const code =
     command.length > 0
       ? await runCommand(command.join(' '), out, options)
-      : await runParts(options.only ?? names.filter(isPart), out, options)
+      : await runParts(options.only ?? possibleParts(), out, options)
   if (code === 0 && options.out === undefined) await rm(out, { recursive: true, force: true })
   else console.error(`lab: consoles and reports are in ${out}`)
   return code
@@ -86,14 +107,32 @@ async function runParts(wanted: readonly PartName[], out: string, options: Optio
   return results.every(({ code }) => code === 0) ? 0 : 1
 }
 
+function possibleParts(): readonly PartName[] {
+  return names.filter(isPart).filter((name) => {
+    const { needs }: Part = parts[name]
+    const isPossible = needs === undefined || process.env[needs] !== undefined
+    if (!isPossible) console.log(`lab: ${name}: left out, since ${needs} is not set`)
+    return isPossible
+  })
+}
+
 async function runPart(part: Part, out: string, options: Options): Promise<number | undefined> {
   if ('command' in part) return inGuest(part.command, out, { ...options, timeoutMs: part.timeoutMs })
-  return part.run(out, { memoryMiB: options.memory })
+  return part.run(out, { ...options, memoryMiB: options.memory })
 }
 
 function verdict(code: number | undefined): string {
   if (code === undefined) return 'cut off: the guest died or took too long'
   return code === 0 ? 'passed' : `failed (${code})`
+}
+
+function environmentOf({ delegations, operations, faults }: Options): Readonly<Record<string, string>> {
+  return {
+    LAB_DELEGATIONS: delegations ? '1' : '0',
+    LAB_OPERATIONS: String(operations),
+    LAB_FAULTS: faults,
+    ...(process.env.S3_TESTS !== undefined && { S3_TESTS: resolve(process.env.S3_TESTS) }),
+  }
 }
 
 async function inGuest(
@@ -111,7 +150,7 @@ async function inGuest(
       command,
       outDirectory,
       memoryMiB: options.memory,
-      environment: { LAB_DELEGATIONS: options.delegations ? '1' : '0' },
+      environment: environmentOf(options),
       timeoutMs: options.timeoutMs,
       onOutput: (piece) => process.stdout.write(piece),
     })

@@ -1,13 +1,16 @@
 /** What `npm run lab:nfs` runs, in this order. */
 import { powerCut } from './power-cut.ts'
+import { type PowerLossOptions, powerLoss } from './power-loss.ts'
 
 /** A command for bash in a guest, in the project's directory, or a function on the host that starts guests itself. */
 export type Part = {
   /** What it shows. */
   readonly about: string
+  /** An environment variable that must be set; without it the part runs, and fails, only when it is asked for. */
+  readonly needs?: string
 } & (
   | { readonly command: string; readonly timeoutMs: number }
-  | { readonly run: (directory: string, options: { readonly memoryMiB: number }) => Promise<number> }
+  | { readonly run: (directory: string, options: PowerLossOptions) => Promise<number> }
 )
 
 const vitest = 'vitest run --config scripts/lab/vitest.config.ts'
@@ -37,6 +40,22 @@ export const parts = {
     about: 'nginx, pool and tree on the mounts of two gateway machines',
     command: `${vitest} scripts/lab/product.lab.ts`,
     timeoutMs: minutes(10),
+  },
+  'power-loss': {
+    about: 'the power goes under load, again and again: what was acknowledged is there (--cuts, --durability, --on)',
+    run: powerLoss,
+  },
+  history: {
+    about:
+      'gateways on two machines, 16 clients, a file user: some order of events explains it all (--operations, --faults)',
+    command: 'node scripts/lab/history.ts --operations "$LAB_OPERATIONS" --faults "$LAB_FAULTS"',
+    timeoutMs: minutes(120),
+  },
+  's3-tests': {
+    about: 'the public suite on a gateway mount',
+    needs: 'S3_TESTS',
+    command: 'mkdir $LAB_GATEWAY_1/tree && S3_TESTS_ROOT=$LAB_GATEWAY_1/tree node conformance/s3-tests/run.ts',
+    timeoutMs: minutes(60),
   },
 } as const satisfies Readonly<Record<string, Part>>
 
