@@ -150,6 +150,15 @@ describe('explained', () => {
       [put('a', 1, 2), rewrite('f', 3, 4), get('f', 5, 6, foreign('a'))],
     ],
     [
+      'a condition that was judged before a file user wrote many times, and replaced the last of it',
+      [
+        put('a', 1, 2),
+        ...Array.from({ length: 40 }, (_, index) => rename(`f${index}`, 4 + 2 * index, 5 + 2 * index)),
+        put('b', 3, 90, { condition: matching('a') }),
+        get('b', 91, 92),
+      ],
+    ],
+    [
       'the hole that a rewrite has left which failed, seen by a file user',
       [
         put('a', 1, 2),

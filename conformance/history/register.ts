@@ -63,8 +63,6 @@ export type KeyState = {
   readonly below: readonly { readonly value: Value | undefined; readonly until: number }[]
 }
 
-const BELOW_MAX = 4
-
 export const keyModel: Model<KeyState, KeyOperation> = {
   initial: { value: undefined, below: [] },
   step: (state, operation) => (operation.by === 'file' ? byFileUser(state, operation) : byS3(state, operation)),
@@ -80,7 +78,7 @@ function byFileUser(state: KeyState, operation: KeyOperation): KeyState | undefi
   if (operation.make === undefined) return state
   const made = apply(operation.make, state.value)
   if (made === undefined) return undefined
-  return { value: made.value, below: [...state.below, { value: state.value, until: operation.end }].slice(-BELOW_MAX) }
+  return { value: made.value, below: [...state.below, { value: state.value, until: operation.end }] }
 }
 
 function byS3(state: KeyState, { want, make, start }: KeyOperation): KeyState | undefined {
