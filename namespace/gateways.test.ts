@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, utimes } from 'node:fs/promises'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Announced, announce } from './gateways.ts'
@@ -57,4 +57,16 @@ test('a gateway that has died, or has been stopped, keeps nobody out', async () 
   await stopped.stop()
   await start('two 0:2')
   expect(await leases()).toHaveLength(1)
+})
+
+test('half of a lease, which a crash has left, goes when it is old', async () => {
+  await start('one 0:1')
+  const half = join(fixture.directory, '.causeway/leases/0123.json.4567.tmp')
+  await writeFile(half, '')
+  await start('two 0:2')
+  expect(await leases()).toHaveLength(3)
+  const long = new Date(Date.now() - 120_000)
+  await utimes(half, long, long)
+  await start('three 0:3')
+  expect((await leases()).filter((name) => name.endsWith('.tmp'))).toEqual([])
 })

@@ -72,10 +72,12 @@ async function liveLeases(calls: FileCalls, own: string): Promise<readonly Gatew
   for (let index = 0; index < scan.count; index += 1) {
     const path = join(state.leases, scan.name(index).toString('utf8'))
     if (path === own) continue
-    const lease = await readLease(calls, path)
-    if (lease === undefined) continue
-    if (now - lease.mtimeNs < BigInt(leaseMs) * 1_000_000n) found.push({ fault: undefined, ...lease.self })
-    else await calls.unlink(path)
+    const written = (await calls.statPath(path))?.mtimeNs
+    if (written === undefined) continue
+    const self = await readLease(calls, path)
+    // Half of a lease goes like a whole one: a crash has left it.
+    if (now - written >= BigInt(leaseMs) * 1_000_000n) await calls.unlink(path)
+    else if (self !== undefined) found.push({ fault: undefined, ...self })
   }
   return found
 }
@@ -84,7 +86,7 @@ async function readLease(calls: FileCalls, path: string) {
   try {
     const found = await calls.find(path, { attribute: 'user.none', bodyBytesMax: 4096, keepOpen: false })
     const self: unknown = JSON.parse(found?.body?.toString('utf8') ?? 'null')
-    return found !== undefined && Value.Check(Lease, self) ? { mtimeNs: found.stat.mtimeNs, self } : undefined
+    return Value.Check(Lease, self) ? self : undefined
   } catch (error) {
     // Half of a lease, or one that has just gone.
     if (error instanceof SyntaxError || isErrno(error, 'ENOENT', 'ESTALE')) return undefined

@@ -44,7 +44,7 @@ export const breakages = {
   export: { environment: { LAB_EXPORT: 'async' } },
 } as const satisfies Readonly<Record<string, Breakage>>
 
-const LOAD_MS = { least: 500, most: 7000 }
+const LOAD_MS = { least: 1000, most: 8000 }
 /** Looking at all that there is takes a while on the guest's processor. */
 const BOOT_TIMEOUT_MS = 400_000
 /** Left-overs are looked at and cleared away after so many cuts, and at the end. */

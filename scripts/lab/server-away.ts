@@ -3,12 +3,11 @@
  * not. What hangs here hangs in the kernel. One root on each; what is promised is asserted, what it took is told.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { alice, bodyOf, codeOf, get, listAll, openFixture, plain, put } from '../../namespace/testing/fixture.ts'
+import { takeHand } from './history-machines.ts'
 
 const callTimeoutMs = 8000
 const mebibyte = 2 ** 20
@@ -25,12 +24,13 @@ const backing = join(place('LAB_BACKING'), 'away', 'bucket')
 const began = performance.now()
 const tell = (sentence: string) => console.log(`${((performance.now() - began) / 1000).toFixed(1)} s: ${sentence}`)
 
-/** Started before anything hangs: a process that is forked later closes its copies of files written to, and hangs over that itself. */
-const shell = spawn('sh', { stdio: ['pipe', 'pipe', 'inherit'] })
-async function link(to: 'up' | 'down'): Promise<void> {
-  shell.stdin.write(`ip link set lab1 ${to}; echo done\n`)
-  await once(shell.stdout, 'data')
-}
+/** Taken before anything hangs: a process that is forked later closes its copies of files written to, and hangs over that itself. */
+const hand = takeHand()
+const link = {
+  down: 'ip link set lab1 down',
+  // The route goes with the link.
+  up: 'ip link set lab1 up && ip route replace 10.8.1.2/32 dev lab1',
+} as const
 
 async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
   for (const last = performance.now() + 240_000; !(await condition()); await sleep(200))
@@ -64,7 +64,7 @@ tell('two roots, a bucket on each')
 const isAway = Promise.withResolvers<void>()
 async function* interruptedBody(): AsyncGenerator<Buffer> {
   yield Buffer.alloc(mebibyte, 'a')
-  await link('down')
+  await hand.run(link.down)
   tell('the server of one is away')
   isAway.resolve()
   yield Buffer.alloc(mebibyte, 'b')
@@ -99,7 +99,7 @@ for (let count = 0; count < 50; count += 1) assert.equal(await codeOf(get(namesp
 assert.equal(open.load().hung, hung)
 tell(`50 more are refused, and nothing more hangs than the ${hung}`)
 
-await link('up')
+await hand.run(link.up)
 tell('the server is back')
 await until('the root answers', () => open.troubles().length === 0)
 await until('nothing hangs any more', () => open.load().hung === 0)
@@ -110,4 +110,4 @@ tell('its bucket is written, read and listed')
 await until('no descriptor is left open', async () => (await openFiles()).length === 0)
 await until('no temporary is left', async () => (await leftOvers()).length === 0)
 await open.close()
-shell.stdin.end()
+hand.end()
