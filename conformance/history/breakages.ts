@@ -84,7 +84,7 @@ export const breakages: readonly Breakage[] = [
       replace: 'mtimeNs: stat.mtimeNs.toString(),',
     },
     elsewhere:
-      'Linux since 6.13 gives a file that somebody has looked at a time of its own; on servers with an older one, as in the lab, a rewrite in the same tick shows it.',
+      'Linux since 6.13 gives a file that somebody has looked at a time of its own; with an older one a rewrite in the same tick would show it, which the lab has not met in 20,000 operations.',
   },
   {
     name: 'publish without flush',
@@ -102,6 +102,7 @@ export const breakages: readonly Breakage[] = [
       find: 'locksExpire = !files.isLocal',
       replace: 'locksExpire = false && !files.isLocal',
     },
-    elsewhere: 'A lock on a local tree is never lost; in the lab one is, when its machine is cut off.',
+    elsewhere:
+      'A lock on a local tree is never lost. In the lab one is, when its machine is cut off: 33 cuts in 70,000 operations have not met the moment; fence.test.ts stops at every call.',
   },
 ]
