@@ -84,8 +84,10 @@ async function stepAside(place: Place, key: string, path: string): Promise<void>
   const made = await place.locks.hold(owner, 'exclusive', async () => {
     const found = await place.calls.find(full, { attribute: recordAttribute, bodyBytesMax: 0, keepOpen: false })
     if (found === undefined || found.stat.type === 'directory') {
-      // Gone, or stepped aside by somebody else meanwhile: the caller's mkdir finds out. A symbolic link is neither.
-      if (found === undefined && (await place.calls.statPath(full)) !== undefined) throw standsInTheWay(place, path)
+      // Gone, or stepped aside by somebody else meanwhile, whose directory may be there by now: the caller's mkdir finds out. A symbolic link is
+      // none of these.
+      const now = found === undefined ? await place.calls.statPath(full) : undefined
+      if (now !== undefined && now.type !== 'directory' && now.type !== 'file') throw standsInTheWay(place, path)
       return false
     }
     const record = found.stat.type === 'file' ? await place.records.read(found) : undefined

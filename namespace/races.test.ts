@@ -52,6 +52,14 @@ test('a directory object written while its directory is being made is not marked
   expect(existsSync(inBucket('dir')), 'the gateway made it and takes it away').toBe(false)
 })
 
+test('a PUT in whose way an object was finds a directory there that somebody has made meanwhile', async () => {
+  await put(other, 'docs', 'a', 'object')
+  watched.before('find', /docs\/a$/, () => rm(inBucket('a')))
+  watched.after('find', /docs\/a$/, () => mkdir(inBucket('a')))
+  await put(slow, 'docs', 'a/b', '1')
+  expect(await listAll(other, 'docs')).toEqual(['a/b'])
+})
+
 test('a PUT whose directories are pruned while it makes them makes them again', async () => {
   await put(other, 'docs', 'a/old', '1')
   watched.after('makeDirectory', /docs\/a$/, () => remove(other, 'a/old'))
