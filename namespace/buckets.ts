@@ -8,6 +8,7 @@ import {
   removeTree,
   writeBucketRecord,
 } from './bucket-store.ts'
+import { writeDocumentFile } from './documents.ts'
 import { asideSuffix, clearEmptyTree, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
@@ -18,7 +19,12 @@ import { bucketOf, findRecord, placeOf, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Caller, Owner } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: a directory of our own; never one that is there. */
-export async function createBucket(tree: Tree, name: string, caller: Caller | undefined): Promise<Bucket> {
+export async function createBucket(
+  tree: Tree,
+  name: string,
+  caller: Caller | undefined,
+  documents: Readonly<Record<string, unknown>> = {},
+): Promise<Bucket> {
   if (!isBucketName(name)) throw new NamespaceError('InvalidBucketName', { BucketName: name })
   if (caller === undefined) throw new NamespaceError('AccessDenied')
   const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
@@ -34,6 +40,8 @@ export async function createBucket(tree: Tree, name: string, caller: Caller | un
       await removeTree(tree.service, state.bucket(name))
       throw directoryIsThere(name)
     }
+    // Before the bucket is there: one that was asked for with object lock must never be found without.
+    for (const [document, value] of Object.entries(documents)) await writeDocumentFile(tree, name, document, value)
     return finish(tree, record, tree.main)
   })
 }

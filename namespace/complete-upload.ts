@@ -1,3 +1,4 @@
+import { amendable } from './amendable.ts'
 import { type Chosen, type CompleteOptions, choose } from './chosen-parts.ts'
 import { pruneDirectories } from './directories.ts'
 import { NamespaceError } from './errors.ts'
@@ -98,12 +99,12 @@ async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Tempo
 }
 
 function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Chosen): Content {
-  const { headers, metadata, tags } = document
+  const { headers, metadata } = document
   const partChecksums = parts.flatMap((part) => part.checksum?.value ?? [])
   return {
     headers,
     metadata,
-    ...(tags && { tags }),
+    ...amendable(document),
     eTag,
     uploadId,
     ...(checksum && { checksum }),
@@ -136,7 +137,7 @@ const overwrittenSince = (place: Place, { key, document }: Upload, completed: Co
   owner: document.owner,
   headers: document.headers,
   metadata: document.metadata,
-  tags: document.tags,
+  ...amendable(document),
   foreign: false,
 })
 

@@ -226,7 +226,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
   })
   return {
     buckets: {
-      create: (name) => coded(createBucket(tree, name, caller)),
+      create: (name, documents) => coded(createBucket(tree, name, caller, documents)),
       read: (name) => coded(readBucket(tree, name, find)),
       find: (name) => coded(findBucket(tree, name, find)),
       remove: (name) => coded(removeBucket(tree, name)),
@@ -265,7 +265,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       list: (bucket, prefix) => coded(at(bucket).then((place) => listUploads(place, prefix))),
     },
     documents: {
-      find: (bucket, name) => coded(findDocument(tree, bucket, name)),
+      find: (bucket, name) => coded(findDocument(tree, bucket, name, find)),
       write: (bucket, name, value) => coded(writeDocument(tree, bucket, name, value)),
       remove: (bucket, name) => coded(removeDocument(tree, bucket, name)),
     },

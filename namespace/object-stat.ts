@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { amendable } from './amendable.ts'
 import { contentTypeOf } from './content-type.ts'
 import type { Stat } from './files.ts'
 import { type ReadRecord, unpackParts } from './record.ts'
@@ -45,7 +46,7 @@ export function objectStat(bucket: string, key: string, stat: Stat, read: ReadRe
     owner: believed?.owner ?? ownerOfUid(stat.uid),
     headers: record?.headers ?? { 'content-type': contentTypeOf(key) },
     metadata: believed?.metadata ?? {},
-    tags: believed?.tags,
+    ...amendable(believed ?? {}),
     foreign: content === undefined,
   }
 }
@@ -66,7 +67,7 @@ export function directoryStat(bucket: string, key: string, read: ReadRecord | un
     owner: record.owner,
     headers: record.headers,
     metadata: record.metadata,
-    tags: record.tags,
+    ...amendable(record),
     foreign: false,
   }
 }

@@ -13,12 +13,12 @@ import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { Temporary } from './temporary.ts'
-import type { ObjectStat, Precondition } from './verbs.ts'
+import type { Amendable, ObjectStat, Precondition } from './verbs.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
 export type Content = Pick<StoredRecord, 'eTag' | 'headers' | 'metadata'> &
-  Partial<Pick<StoredRecord, 'tags' | 'checksum' | 'parts' | 'partChecksums' | 'uploadId'>>
+  Partial<Pick<StoredRecord, keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId'>>
 
 export type Publication = {
   readonly key: string

@@ -21,6 +21,9 @@ export type StoredRecord = {
   readonly headers: ContentHeaders
   readonly metadata: Readonly<Record<string, string>>
   readonly tags?: Description['tags']
+  readonly acl?: Description['acl']
+  readonly retention?: Description['retention']
+  readonly legalHold?: Description['legalHold']
   readonly checksum?: Checksum
   /** Multipart: runs of equal parts in order, [part number of the first, how many, bytes of each]. */
   readonly parts?: readonly (readonly [number, number, number])[]

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isBucketName } from './bucket-name.ts'
 import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
+import { type Documents, documentReader } from './document-reader.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor, FileCalls } from './files.ts'
@@ -24,6 +25,8 @@ export type Tree = {
   readonly bucketLocks: KeyLocks
   /** A bucket's record as it is on disk after this was called; see findRecord. */
   readonly readRecord: (name: string) => Promise<BucketRecord | undefined>
+  /** A bucket's documents as they are on disk after this was called. */
+  readonly readDocuments: (bucket: string) => Promise<Documents>
   /** Key locks of a bucket, kept while the tree is open. */
   locksOf(record: BucketRecord, root: Root): KeyLocks
   close(): Promise<void>
@@ -46,6 +49,7 @@ export function openTree(roots: readonly Root[], recordKey: Buffer, options: Opt
     readRecord: sharedReads((name) =>
       findBucketRecord(service, name, (bucket) => options.problems({ kind: 'damaged-bucket-record', bucket })),
     ),
+    readDocuments: documentReader(service, main.scans),
     locksOf(record, root) {
       // By place as well: while a bucket is on its way through the trash its id must not be tied to a path there.
       const name = `${record.id}/${record.transitInode}/${record.root}/${record.directory}`

@@ -29,6 +29,18 @@ const Algorithm = T.Union([
 const Type = T.Union([T.Literal('FULL_OBJECT'), T.Literal('COMPOSITE')])
 const Strings = T.Record(T.String(), T.String())
 
+const RetentionMode = T.Union([T.Literal('GOVERNANCE'), T.Literal('COMPLIANCE')])
+const Permission = T.Union(
+  (['FULL_CONTROL', 'READ', 'WRITE', 'READ_ACP', 'WRITE_ACP'] as const).map((each) => T.Literal(each)),
+)
+const Grant = T.Object({
+  grantee: T.Union([
+    T.Object({ kind: T.Literal('user'), canonicalId: T.String(), displayName: T.Optional(T.String()) }),
+    T.Object({ kind: T.Literal('group'), uri: T.String() }),
+  ]),
+  permission: Permission,
+})
+
 const shapes = {
   upload: T.Object({
     v: T.Literal(1),
@@ -38,6 +50,9 @@ const shapes = {
     headers: Strings,
     metadata: Strings,
     tags: T.Optional(T.Array(T.Object({ key: T.String(), value: T.String() }))),
+    acl: T.Optional(T.Array(Grant)),
+    retention: T.Optional(T.Object({ mode: RetentionMode, until: T.String() })),
+    legalHold: T.Optional(T.Boolean()),
     checksum: T.Optional(T.Object({ algorithm: Algorithm, type: Type })),
     objectExisted: T.Boolean(),
   }),

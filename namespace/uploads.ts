@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { amendable } from './amendable.ts'
 import { removeTree } from './bucket-store.ts'
 import { pruneDirectories } from './directories.ts'
 import { isErrno } from './file-errors.ts'
@@ -63,7 +64,7 @@ const uploadStat = (uploadId: string, upload: UploadDocument): UploadStat => ({
   owner: upload.owner,
   headers: upload.headers,
   metadata: upload.metadata,
-  tags: upload.tags,
+  ...amendable(upload),
   checksum: upload.checksum,
   objectExisted: upload.objectExisted,
 })

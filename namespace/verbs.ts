@@ -42,12 +42,39 @@ export type ContentHeaders = Readonly<
   >
 >
 
-/** What a client says about an object beyond its bytes. Metadata names in lower case without `x-amz-meta-`. */
-export type Description = {
-  readonly headers: ContentHeaders
-  readonly metadata: Readonly<Record<string, string>>
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html. Kept for who decides; nothing here reads it. */
+export type Grant = {
+  readonly grantee:
+    | { readonly kind: 'user'; readonly canonicalId: string; readonly displayName?: string | undefined }
+    | { readonly kind: 'group'; readonly uri: string }
+  readonly permission: 'FULL_CONTROL' | 'READ' | 'WRITE' | 'READ_ACP' | 'WRITE_ACP'
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html. `until` as Date.toISOString writes it. */
+export type Retention = { readonly mode: 'GOVERNANCE' | 'COMPLIANCE'; readonly until: string }
+
+/** What of an object can be changed without another version of it. */
+export type Amendable = {
   /** Tags in the order given. */
   readonly tags?: readonly { readonly key: string; readonly value: string }[] | undefined
+  /** undefined: its owner may do everything, nobody else anything. */
+  readonly acl?: readonly Grant[] | undefined
+  readonly retention?: Retention | undefined
+  readonly legalHold?: boolean | undefined
+}
+
+/** What a client says about an object beyond its bytes. Metadata names in lower case without `x-amz-meta-`. */
+export type Description = Amendable & {
+  readonly headers: ContentHeaders
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** The document `versioning` of a bucket; none where it never was versioned. */
+export type VersioningDocument = { readonly status: 'Enabled' | 'Suspended' }
+
+/** The document `object-lock` of a bucket; none where it was made without. `rule`: of objects that come without one of their own. */
+export type ObjectLockDocument = {
+  readonly rule?: { readonly mode: Retention['mode']; readonly days?: number; readonly years?: number } | undefined
 }
 
 export type PartStat = {
@@ -105,6 +132,15 @@ export type Body = {
 
 export type Put = { readonly stat: ObjectStat }
 
+export type Removed = {
+  /** false: there was nothing, and nothing was made. */
+  readonly changed: boolean
+  /** Of what was removed where a version was named, else of the delete marker that was made; undefined in a bucket that never was versioned. */
+  readonly versionId: string | undefined
+  /** A delete marker was made, or what was removed was one. */
+  readonly deleteMarker: boolean
+}
+
 /** One open file and what S3 knows of it: headers and bytes always belong together. */
 export type OpenObject = {
   readonly stat: ObjectStat
@@ -139,6 +175,37 @@ export type ListPage = {
   readonly next: string | undefined
 }
 
+export type VersionQuery = {
+  readonly bucket: string
+  readonly prefix: string
+  readonly delimiter: string
+  /** Entries behind this key or common prefix; '' = from the start. */
+  readonly keyMarker: string
+  /** Of `keyMarker`, the versions behind this one come too; undefined: none of them does. */
+  readonly versionIdMarker: string | undefined
+  /** 0 … 1000 */
+  readonly max: number
+}
+
+/** Version id 'null' for what was written while the bucket was not versioned. */
+export type Version = {
+  readonly key: string
+  readonly versionId: string
+  readonly isLatest: boolean
+  /** undefined: a delete marker. */
+  readonly object: ObjectStat | undefined
+  readonly owner: Owner
+  readonly lastModified: Date
+}
+
+/** In byte order of key or prefix, and the newest version of a key first. */
+export type VersionPage = {
+  readonly entries: readonly (Version | { readonly prefix: string })[]
+  readonly truncated: boolean
+  /** Markers of the next page, where truncated; a common prefix has no version. */
+  readonly next: { readonly keyMarker: string; readonly versionIdMarker: string | undefined } | undefined
+}
+
 export type UploadStat = Description & {
   readonly uploadId: string
   readonly key: string
@@ -160,8 +227,11 @@ export type CompletePart = {
 
 export type Namespace = {
   readonly buckets: {
-    /** Creates a directory of our own. Throws BucketAlreadyOwnedByYou, BucketAlreadyExists, InvalidBucketName. */
-    create(name: string): Promise<Bucket>
+    /**
+     * Creates a directory of our own, with these documents from its first moment on, by name. Throws BucketAlreadyOwnedByYou,
+     * BucketAlreadyExists, InvalidBucketName.
+     */
+    create(name: string, documents?: Readonly<Record<string, unknown>>): Promise<Bucket>
     /** Throws NoSuchBucket. */
     read(name: string): Promise<Bucket>
     find(name: string): Promise<Bucket | undefined>

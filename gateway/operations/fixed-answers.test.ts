@@ -22,7 +22,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
   it.each([
     ['GetBucketPolicy', 'NoSuchBucketPolicy'],
     ['GetBucketPolicyStatus', 'NoSuchBucketPolicy'],
-    ['GetBucketTagging', 'NoSuchTagSet'],
     ['GetBucketCors', 'NoSuchCORSConfiguration'],
     ['GetBucketLifecycleConfiguration', 'NoSuchLifecycleConfiguration'],
     ['GetBucketEncryption', 'ServerSideEncryptionConfigurationNotFoundError'],
@@ -62,7 +61,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
   it.each([
     'DeleteBucketPolicy',
     'DeleteBucketCors',
-    'DeleteBucketTagging',
     'DeleteBucketLifecycle',
     'DeleteBucketEncryption',
     'DeleteBucketOwnershipControls',
