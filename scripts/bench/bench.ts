@@ -79,8 +79,11 @@ async function startServers(directory: string, options: Options, servers: Server
   }
   const [first] = gateways
   if (first === undefined) return
-  await mkdir(join(directory, 'nginx'))
-  servers.unshift(await startStaticNginx({ ...first, directory: join(directory, 'nginx') }))
+  for (const isCopying of [true, false]) {
+    const own = join(directory, isCopying ? 'nginx-copying' : 'nginx')
+    await mkdir(own)
+    servers.unshift(await startStaticNginx({ ...first, directory: own, isCopying }))
+  }
   if (options.against === undefined) return
   const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '', AWS_REGION = 'us-east-1' } = process.env
   const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY, region: AWS_REGION }
@@ -162,7 +165,7 @@ function rowOf(scenario: Scenario, server: Server): Omit<Row, 'samples'> {
   return {
     title: scenario.title,
     server: server.name,
-    isLimit: !server.isS3,
+    isLimit: !server.isS3 && server.isCopying !== true,
     objectBytes: scenario.kind === 'load' ? scenario.objectBytes : 0,
     isTimed: scenario.kind !== 'load',
   }

@@ -39,7 +39,7 @@ export type TimedScenario = {
 export type Scenario = LoadScenario | TimedScenario
 
 /** Durability is about writes: reads are measured on one gateway only. */
-const anyServer = () => true
+const anyServer = (server: Server) => server.isCopying !== true
 const oneGateway = (server: Server) => server.durability !== 'relaxed'
 const oneS3 = (server: Server) => server.isS3 && oneGateway(server)
 
@@ -56,7 +56,7 @@ function reads(name: string, title: string, objectBytes: number, connections: nu
     connections,
     objectBytes: method === 'HEAD' ? 0 : objectBytes,
     sends: false,
-    takesPart: oneGateway,
+    takesPart: (server) => oneGateway(server) && (anyServer(server) || (method === 'GET' && objectBytes >= MIB)),
     needs,
     keyBytes: objectBytes,
     requests: () => needs.map((key) => ({ method, bucket: BUCKET, key })),

@@ -10,6 +10,8 @@ export type Server = {
   readonly name: string
   /** nginx serves files and knows no S3: it takes part in what a file server can do. */
   readonly isS3: boolean
+  /** nginx without `sendfile`: it takes part where large bodies are read. Default: no. */
+  readonly isCopying?: boolean
   /** What scenarios about writing are told apart by; undefined where nobody knows. */
   readonly durability?: 'strict' | 'relaxed'
   readonly schemes: readonly Scheme[]

@@ -24,6 +24,11 @@ export type StaticFiles = {
   readonly certificate: string
   readonly key: string
   readonly authority: string | undefined
+  /**
+   * Each byte is read and written, as it must be by whoever promises that a file which is cut short is never padded (namespace/native/README.md,
+   * Sending): by `sendfile` pages of the file wait in the socket, and change there.
+   */
+  readonly isCopying: boolean
 }
 
 export async function startStaticNginx(files: StaticFiles): Promise<Server> {
@@ -43,8 +48,9 @@ export async function startStaticNginx(files: StaticFiles): Promise<Server> {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`nginx does not serve ${configFile}`)
   }
   return {
-    name: 'nginx, static',
+    name: files.isCopying ? 'nginx, copying' : 'nginx, static',
     isS3: false,
+    isCopying: files.isCopying,
     schemes: ['https', 'http'],
     origin,
     authority: files.authority,
@@ -53,6 +59,9 @@ export async function startStaticNginx(files: StaticFiles): Promise<Server> {
     stop: () => endProcess(child),
   }
 }
+
+/** One buffer of the size that the gateway's own nginx has: cheaper than 256 or 512 KiB. */
+const COPYING = 'sendfile off;\n  output_buffers 1 60k;'
 
 function configText(files: StaticFiles, written: string, ports: { https: number; http: number }): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -82,7 +91,7 @@ http {
 ${temporary}
   access_log ${join(files.directory, 'access.log')};
   default_type application/octet-stream;
-  sendfile on;
+  ${files.isCopying ? COPYING : 'sendfile on;'}
   tcp_nopush on;
   keepalive_requests 1000000;
   client_max_body_size 0;
