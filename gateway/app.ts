@@ -109,7 +109,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     const denied = (reason: string) => {
       exchange.denied = reason
     }
-    await authorize({ operation, request: s3, identity, namespace: tree, denied })
+    const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
+    const access = await authorize({ operation, request: s3, identity, namespace: tree, circumstances, denied })
     exchange.authMs = elapsed(exchange)
 
     if (front.precheck !== undefined) return allowBody(reply)
@@ -129,6 +130,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       },
       namespace: tree,
       identity,
+      access,
       s3: config.s3,
       tokens: options.tokens,
       requestId: front.requestId,

@@ -1,9 +1,13 @@
 /**
- * May this identity do that? Fetches what a decision depends on, asks #auth, keeps the reason for the log.
+ * May this identity do that? Says what a request asks for, has each decided, keeps the reason for the log.
  * Order (P-203): a bucket that is not there is 404 for everybody, before anything is said about rights.
  */
-import { AuthError, decide, type Identity } from '#auth'
-import { type Bucket, type Namespace, NamespaceError } from '#namespace'
+import { AuthError, type ConditionContext, type Decision, decide, type Identity, type PublicAccessBlock } from '#auth'
+import type { Namespace } from '#namespace'
+import type { Access } from './access.ts'
+import { type BucketAccess, readBucketAccess } from './bucket-access.ts'
+import { type Circumstances, conditionContext } from './condition-context.ts'
+import { decideAccess } from './decide-access.ts'
 import type { Operation } from './operation.ts'
 import { copySource } from './operations/copy-source.ts'
 import { checkExpectedBucketOwner } from './operations/expected-bucket-owner.ts'
@@ -14,6 +18,9 @@ export type AuthorizeInput = {
   readonly request: S3Request
   readonly identity: Identity | undefined
   readonly namespace: Namespace
+  readonly circumstances: Circumstances
+  /** Blocked for every bucket, by the configuration. */
+  readonly account?: PublicAccessBlock | undefined
   /** Told why, for every denial. Never for the client. */
   readonly denied: (reason: string) => void
 }
@@ -21,41 +28,63 @@ export type AuthorizeInput = {
 /** What is asked of a bucket that does not exist yet. */
 const BEFORE_THE_BUCKET: ReadonlySet<string> = new Set(['s3:CreateBucket'])
 
-/** Throws NoSuchBucket, AccessDenied. */
-export async function authorize(input: AuthorizeInput): Promise<void> {
-  const { operation, request } = input
-  const { action } = operation
-  if (action === undefined) return
-  const expectsBucket = request.bucket !== '' && !BEFORE_THE_BUCKET.has(action)
-  const bucket = expectsBucket ? await readBucket(input.namespace, request.bucket) : undefined
-  if (bucket !== undefined) checkExpectedBucketOwner(request.headers, bucket.owner)
-  ask(input, action, { bucket: request.bucket, key: request.key }, bucket)
-  if (operation.match.headers?.includes('x-amz-copy-source')) await authorizeSource(input)
+/** Throws NoSuchBucket, AccessDenied. Answers the way to ask for more. */
+export async function authorize(input: AuthorizeInput): Promise<Access> {
+  const { operation, request, identity } = input
+  const { action, asksPerKey = false } = operation
+  const access = accessOf(input)
+  if (action === undefined) return access
+  if (request.bucket === '' || BEFORE_THE_BUCKET.has(action)) {
+    refuse(input, action, decide({ identity, action, resource: { bucket: request.bucket || undefined } }))
+    return access
+  }
+  const resource = { bucket: request.bucket, key: request.key, versionId: request.query.get('versionId') }
+  const { bucket, hasObjectLock } = await access.of(request.bucket)
+  checkExpectedBucketOwner(request.headers, bucket.owner)
+  if (hasObjectLock && bypassesGovernance(request)) await access.require('s3:BypassGovernanceRetention', resource)
+  if (!asksPerKey) await access.require(action, resource)
+  // A copy reads as well. Asked here and not by the operation, so that no operation can forget it.
+  if (operation.match.headers?.includes('x-amz-copy-source')) await requireSource(input, access)
+  return access
 }
 
-/** A copy reads as well. Asked here and not by the operation, so that no operation can forget it. */
-async function authorizeSource(input: AuthorizeInput): Promise<void> {
-  const source = copySource(input.request.headers)
-  const bucket = await readBucket(input.namespace, source.bucket)
-  checkExpectedBucketOwner(input.request.headers, bucket.owner, 'x-amz-source-expected-bucket-owner')
-  ask(input, 's3:GetObject', source, bucket)
+const bypassesGovernance = ({ headers }: S3Request): boolean =>
+  headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true'
+
+async function requireSource({ request }: AuthorizeInput, access: AccessToBuckets): Promise<void> {
+  const source = copySource(request.headers)
+  const { bucket } = await access.of(source.bucket)
+  checkExpectedBucketOwner(request.headers, bucket.owner, 'x-amz-source-expected-bucket-owner')
+  await access.require('s3:GetObject', source)
 }
 
-async function readBucket(namespace: Namespace, name: string): Promise<Bucket> {
-  const bucket = await namespace.buckets.find(name)
-  if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
-  return bucket
+type AccessToBuckets = Access & { readonly of: (bucket: string) => Promise<BucketAccess> }
+
+/** What is known of a bucket holds for the whole request. */
+function accessOf(input: AuthorizeInput): AccessToBuckets {
+  const { request, identity, namespace, circumstances, account } = input
+  const known = new Map<string, Promise<BucketAccess>>()
+  let context: ConditionContext | undefined
+  const of = (bucket: string): Promise<BucketAccess> => {
+    const access = known.get(bucket) ?? readBucketAccess(namespace, bucket, account)
+    known.set(bucket, access)
+    return access
+  }
+  return {
+    of,
+    async require(action, resource) {
+      const access = await of(resource.bucket)
+      // Only a policy has conditions.
+      if (access.policy !== undefined) context ??= conditionContext(request, identity, circumstances)
+      const uploadId = request.query.get('uploadId')
+      const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map() }
+      refuse(input, action, await decideAccess(asked))
+    },
+  }
 }
 
-function ask(
-  { identity, denied }: AuthorizeInput,
-  action: string,
-  { bucket: name, key }: { readonly bucket: string; readonly key: string },
-  bucket: Bucket | undefined,
-): void {
-  const resource = { bucket: name === '' ? undefined : name, key: key === '' ? undefined : key }
-  const decision = decide({ identity, action, resource, bucketOwnerId: bucket?.owner.canonicalId })
-  if (decision.allow) return
-  denied(`${action}: ${decision.reason}`)
+function refuse({ denied }: AuthorizeInput, action: string, { allow, reason }: Decision): void {
+  if (allow) return
+  denied(`${action}: ${reason}`)
   throw new AuthError('AccessDenied')
 }

@@ -7,6 +7,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
+import type { Access } from './access.ts'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { S3Config } from './config.ts'
 import type { Reply } from './reply.ts'
@@ -37,6 +38,8 @@ export type Call<Body = undefined> = {
   readonly namespace: Namespace
   /** undefined: anonymous. */
   readonly identity: Identity | undefined
+  /** For what the request itself does not name. */
+  readonly access: Access
   readonly s3: S3Config
   /** For continuation tokens. */
   readonly tokens: SealedTokens
@@ -54,6 +57,8 @@ export type Operation<Shape extends TSchema | undefined = TSchema | undefined> =
   readonly match: Match
   /** e.g. s3:PutBucketTagging; undefined where anybody may call it (OPTIONS) or `run` asks itself. */
   readonly action: string | undefined
+  /** The keys stand in the body: `run` asks `call.access` for each. Bucket and expected owner are looked at before. */
+  readonly asksPerKey?: true
   /** `optional`: an empty body is `undefined` instead of MalformedXML. */
   readonly body?: {
     readonly root: string

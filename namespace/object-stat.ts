@@ -17,6 +17,10 @@ const ownerOfUid = (uid: number): Owner => ({
   displayName: `uid-${uid}`,
 })
 
+/** An owner that `ownerOfUid` has made: nobody whom the directory knows. */
+export const isFileUser = ({ canonicalId, displayName }: Owner): boolean =>
+  displayName.startsWith('uid-') && canonicalId === ownerOfUid(Number(displayName.slice('uid-'.length))).canonicalId
+
 /** Milliseconds, rounded down: a Last-Modified must never be later in one answer than in another (P-113). */
 const dateOf = (nanoseconds: bigint): Date => new Date(Number(nanoseconds / 1_000_000n))
 

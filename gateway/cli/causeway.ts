@@ -7,6 +7,7 @@ import { bucketsCommand } from './buckets.ts'
 import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
+import { explainCommand } from './explain.ts'
 import { keysCommand } from './keys.ts'
 import { sentenceOf } from './sentence.ts'
 import { serveCommand } from './serve.ts'
@@ -19,6 +20,7 @@ const program = new Command('causeway')
   .addCommand(keysCommand)
   .addCommand(bucketsCommand)
   .addCommand(doctorCommand)
+  .addCommand(explainCommand)
   .addCommand(checkCommand)
   .addCommand(configCommand)
 

@@ -88,6 +88,28 @@ test('buckets are made and listed, a directory is mapped in place and unmapped w
   expect((await causeway('buckets unmap old')).stderr).toMatch(/^causeway: There is no such bucket; /)
 })
 
+test('explain says who may do what, and which line says so', async () => {
+  await causeway('keys create erin')
+  await causeway('keys create frank')
+  await causeway('buckets create explained --owner erin')
+  const asked = 'explain s3:GetObject explained/report.pdf'
+  expect(await causeway(`${asked} --as erin`)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^allowed: /),
+  })
+  expect(await causeway(`${asked} --as frank`)).toMatchObject({
+    exitCode: 1,
+    stdout: expect.stringMatching(/^denied: /),
+  })
+  expect((await causeway(asked)).stdout).toMatch(/^denied: /)
+  expect((await causeway('explain s3:ListAllMyBuckets --as frank')).stdout).toMatch(/^allowed: /)
+  expect((await causeway('explain s3:Fetch explained')).stderr).toMatch(/^causeway: There is no action s3:Fetch; /)
+  expect((await causeway('explain s3:GetObject nowhere/a --as erin')).stderr).toMatch(
+    /^causeway: There is no such bucket; /,
+  )
+  expect((await causeway(`${asked} --condition prefix`)).stderr).toMatch(/^causeway: 'prefix' is no condition; /)
+})
+
 test('check finds what does not fit the format, mends it, and then finds nothing', async () => {
   await causeway('keys create dora')
   await causeway('buckets create mended --owner dora')

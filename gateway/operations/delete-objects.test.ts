@@ -85,7 +85,8 @@ it('does not hide an error that nobody foresaw', async () => {
   await namespace.buckets.create('photos')
   const broken = { ...namespace.objects, remove: async () => Promise.reject(new TypeError('a mistake of ours')) }
   const body = { Object: [{ Key: 'ant' }] }
-  const call = { bucket: 'photos', body, namespace: { ...namespace, objects: broken } }
+  const access = { require: async () => {} }
+  const call = { bucket: 'photos', body, access, namespace: { ...namespace, objects: broken } }
   // @ts-expect-error the rest of the call is not looked at
   await expect(deleteObjects.run(call)).rejects.toThrow('a mistake of ours')
 })

@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { Static } from 'typebox'
 import { AuthError } from '#auth'
 import { type Namespace, NamespaceError } from '#namespace'
+import type { Access } from '../access.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { defineOperation } from '../operation.ts'
 import { entryPrecondition } from '../preconditions.ts'
@@ -25,11 +26,12 @@ export const deleteObjects = defineOperation({
   name: 'DeleteObjects',
   match: { method: 'POST', on: 'bucket', query: ['delete'] },
   action: 's3:DeleteObject',
+  asksPerKey: true,
   body: { root: 'Delete', shape: Delete, maxBytes: maxBodyBytes },
-  async run({ bucket, body, namespace }) {
+  async run({ bucket, body, namespace, access }) {
     await namespace.buckets.read(bucket)
     const limit = pLimit(concurrentDeletes)
-    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, bucket, entry))
+    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, access, bucket, entry))
     return xmlReply('DeleteResult', DeleteResult, {
       Deleted: body.Quiet === true ? [] : results.filter((result) => !isFailed(result)),
       Error: results.filter(isFailed),
@@ -38,10 +40,16 @@ export const deleteObjects = defineOperation({
 })
 
 /** One key's fate; whatever it is, the others have theirs (P-148). */
-async function deleteEntry(namespace: Namespace, bucket: string, entry: Entry): Promise<Deleted | Failed> {
+async function deleteEntry(
+  namespace: Namespace,
+  access: Access,
+  bucket: string,
+  entry: Entry,
+): Promise<Deleted | Failed> {
   const { Key, VersionId } = entry
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
+    await access.require('s3:DeleteObject', { bucket, key: Key, versionId: VersionId })
     // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
     if (VersionId !== undefined && VersionId !== 'null') throw new NamespaceError('NoSuchVersion')
     await namespace.objects.remove(

@@ -74,6 +74,7 @@ async function callOperation(
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
     namespace: as(identity ?? bob),
     identity,
+    access: { require: async () => {} },
     s3: { region: request.region ?? 'us-east-1' },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',

@@ -1,0 +1,178 @@
+import { expect, it } from 'vitest'
+import type { Identity } from '#auth'
+import type { Namespace } from '#namespace'
+import { authorize } from './authorize.ts'
+import { writeBucketDocument } from './bucket-documents.ts'
+import type { Operation } from './operation.ts'
+import { copyObject } from './operations/copy-object.ts'
+import { deleteObjects } from './operations/delete-objects.ts'
+import { getObject } from './operations/get-object.ts'
+import { listObjects } from './operations/list-objects.ts'
+import { listParts } from './operations/list-parts.ts'
+import { putObject } from './operations/put-object.ts'
+import { alice, bob, createHarness } from './operations/testing/call-operation.ts'
+import { parseS3Request } from './s3-request.ts'
+
+const denied = expect.objectContaining({ code: 'AccessDenied' })
+
+async function bucketHarness() {
+  const { namespace, memory } = createHarness()
+  await namespace.buckets.create('photos')
+  await writeBucketDocument(namespace, 'photos', 'ownership', { rule: 'BucketOwnerEnforced' })
+  return { namespace, memory }
+}
+
+type Sent = {
+  readonly url?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly identity?: Identity
+  readonly client?: string
+}
+
+function ask(namespace: Namespace, operation: Operation, sent: Sent = {}) {
+  const reasons: string[] = []
+  const access = authorize({
+    operation,
+    request: parseS3Request({
+      method: operation.match.method,
+      rawUrl: sent.url ?? '/photos/a',
+      headers: Object.entries(sent.headers ?? {}),
+    }),
+    identity: sent.identity,
+    namespace,
+    circumstances: {
+      clientAddress: sent.client ?? '192.0.2.7',
+      scheme: 'https',
+      now: new Date('2026-11-20T12:00:00Z'),
+    },
+    denied: (reason) => reasons.push(reason),
+  })
+  return { access, reasons }
+}
+
+const allowing = (action: string, more: object = {}) => ({
+  text: JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'Some',
+        Effect: 'Allow',
+        Principal: '*',
+        Action: action,
+        Resource: ['arn:aws:s3:::photos', 'arn:aws:s3:::photos/*'],
+        ...more,
+      },
+    ],
+  }),
+})
+
+it('lets the owner do it and nobody else, and says why not to the log only', async () => {
+  const { namespace } = await bucketHarness()
+  await ask(namespace, putObject, { identity: alice }).access
+  for (const identity of [bob, undefined]) {
+    const { access, reasons } = ask(namespace, putObject, { ...(identity && { identity }) })
+    await expect(access).rejects.toEqual(denied)
+    expect(reasons).toEqual([expect.stringMatching(/^s3:PutObject: /)])
+  }
+})
+
+it('says that a bucket is not there before it says anything about rights (P-203)', async () => {
+  const { namespace } = createHarness()
+  await expect(ask(namespace, listObjects, { url: '/photos' }).access).rejects.toMatchObject({ code: 'NoSuchBucket' })
+})
+
+it('lets anybody do what the policy allows, where its conditions hold', async () => {
+  const { namespace } = await bucketHarness()
+  const network = { Condition: { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } } }
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject', network))
+  await ask(namespace, putObject, { identity: bob }).access
+  await ask(namespace, putObject).access
+  await expect(ask(namespace, putObject, { client: '198.51.100.1' }).access).rejects.toEqual(denied)
+  await expect(ask(namespace, listObjects, { url: '/photos', identity: bob }).access).rejects.toEqual(denied)
+})
+
+it('tells who may read but not list neither which keys there are nor which are not (P-203)', async () => {
+  const { namespace } = await bucketHarness()
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:GetObject'))
+  await expect(ask(namespace, getObject, { identity: bob }).access).rejects.toEqual(denied)
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:*'))
+  await ask(namespace, getObject, { identity: bob }).access
+})
+
+it('asks for s3:GetObjectVersion where a version is named', async () => {
+  const { namespace } = await bucketHarness()
+  const { access, reasons } = ask(namespace, getObject, { url: '/photos/a?versionId=null', identity: bob })
+  await expect(access).rejects.toEqual(denied)
+  expect(reasons).toHaveLength(1)
+  await writeBucketDocument(
+    namespace,
+    'photos',
+    'policy',
+    allowing('s3:GetObject', { Action: ['s3:GetObject', 's3:ListBucket'] }),
+  )
+  await ask(namespace, getObject, { identity: bob }).access
+  await expect(ask(namespace, getObject, { url: '/photos/a?versionId=null', identity: bob }).access).rejects.toEqual(
+    denied,
+  )
+})
+
+it('asks for the source of a copy, too', async () => {
+  const { namespace } = await bucketHarness()
+  await namespace.buckets.create('hers')
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
+  const headers = { 'x-amz-copy-source': '/hers/secret' }
+  await expect(ask(namespace, copyObject, { headers, identity: bob }).access).rejects.toEqual(denied)
+  await ask(namespace, copyObject, { headers, identity: alice }).access
+})
+
+it('leaves the keys of a DeleteObjects to be asked for one by one', async () => {
+  const { namespace } = await bucketHarness()
+  const only = { Resource: 'arn:aws:s3:::photos/theirs/*' }
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:DeleteObject', only))
+  const access = await ask(namespace, deleteObjects, { url: '/photos?delete', identity: bob }).access
+  await access.require('s3:DeleteObject', { bucket: 'photos', key: 'theirs/a' })
+  await expect(access.require('s3:DeleteObject', { bucket: 'photos', key: 'a' })).rejects.toEqual(denied)
+})
+
+it('lets who began an upload see its parts', async () => {
+  const { namespace, memory } = await bucketHarness()
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
+  const { uploadId } = await memory
+    .as(bob)
+    .uploads.begin({ bucket: 'photos', key: 'a' }, { headers: {}, metadata: {} }, undefined)
+  const url = `/photos/a?uploadId=${uploadId}`
+  await ask(namespace, listParts, { url, identity: bob }).access
+  await expect(ask(namespace, listParts, { url }).access).rejects.toEqual(denied)
+  await expect(ask(namespace, listParts, { url: '/photos/a?uploadId=none', identity: bob }).access).rejects.toEqual(
+    denied,
+  )
+})
+
+it('asks for the bypass of governance where a bucket has object lock, and not elsewhere (P-152)', async () => {
+  const { namespace } = await bucketHarness()
+  const headers = { 'x-amz-bypass-governance-retention': 'true' }
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:DeleteObject'))
+  const sent = { url: '/photos?delete', headers, identity: bob }
+  await ask(namespace, deleteObjects, sent).access
+  await writeBucketDocument(namespace, 'photos', 'object-lock', {})
+  const { access, reasons } = ask(namespace, deleteObjects, sent)
+  await expect(access).rejects.toEqual(denied)
+  expect(reasons).toEqual([expect.stringMatching(/^s3:BypassGovernanceRetention: /)])
+})
+
+it('blocks what the configuration blocks for every bucket', async () => {
+  const { namespace } = await bucketHarness()
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
+  const { access } = ask(namespace, putObject, { identity: bob })
+  await access
+  const blocked = authorize({
+    operation: putObject,
+    request: parseS3Request({ method: 'PUT', rawUrl: '/photos/a', headers: [] }),
+    identity: bob,
+    namespace,
+    circumstances: { clientAddress: '192.0.2.7', scheme: 'https', now: new Date() },
+    account: { blockPublicAcls: true, ignorePublicAcls: true, blockPublicPolicy: true, restrictPublicBuckets: true },
+    denied: () => {},
+  })
+  await expect(blocked).rejects.toEqual(denied)
+})

@@ -1,0 +1,68 @@
+/** What decides about a bucket besides who asks: its owner and its documents, as they were at one moment. */
+import { LRUCache } from 'lru-cache'
+import { type ObjectOwnership, type Policy, type PublicAccessBlock, parsePolicy } from '#auth'
+import { type Bucket, type Grant, type Namespace, NamespaceError } from '#namespace'
+import { type BucketDocument, type BucketDocuments, findBucketDocument } from './bucket-documents.ts'
+
+export type BucketAccess = {
+  readonly bucket: Bucket
+  readonly policy: Policy | undefined
+  /** A condition of the policy asks for the tags of the object: it has to be looked at first. */
+  readonly asksForTags: boolean
+  readonly acl: readonly Grant[] | undefined
+  readonly ownership: ObjectOwnership
+  readonly publicAccess: PublicAccessBlock | undefined
+  readonly hasObjectLock: boolean
+}
+
+/** Throws NoSuchBucket. `account`: what the configuration blocks for all buckets. */
+export async function readBucketAccess(
+  namespace: Namespace,
+  name: string,
+  account: PublicAccessBlock | undefined,
+): Promise<BucketAccess> {
+  const bucket = await namespace.buckets.find(name)
+  if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
+  const find = <Name extends BucketDocument>(document: Name): Promise<BucketDocuments[Name] | undefined> =>
+    findBucketDocument(namespace, name, document)
+  const [policy, acl, ownership, publicAccess, lock] = await Promise.all([
+    find('policy'),
+    find('acl'),
+    find('ownership'),
+    find('public-access'),
+    find('object-lock'),
+  ])
+  return {
+    bucket,
+    policy: policy && parsed(policy.text, name),
+    asksForTags: policy !== undefined && /s3:existingobjecttag\//i.test(policy.text),
+    acl: acl?.grants,
+    ownership: ownership?.rule ?? 'ObjectWriter',
+    publicAccess: either(publicAccess, account),
+    hasObjectLock: lock !== undefined,
+  }
+}
+
+/** Every request of a bucket reads its policy, which hardly ever changes: the same text is the same policy. */
+const policies = new LRUCache<string, Policy>({ max: 1000 })
+
+function parsed(text: string, bucket: string): Policy {
+  const key = `${bucket}\n${text}`
+  const policy = policies.get(key) ?? parsePolicy(text, bucket)
+  policies.set(key, policy)
+  return policy
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html: the stricter of both, switch by switch. */
+function either(
+  one: PublicAccessBlock | undefined,
+  other: PublicAccessBlock | undefined,
+): PublicAccessBlock | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return {
+    blockPublicAcls: one.blockPublicAcls || other.blockPublicAcls,
+    ignorePublicAcls: one.ignorePublicAcls || other.ignorePublicAcls,
+    blockPublicPolicy: one.blockPublicPolicy || other.blockPublicPolicy,
+    restrictPublicBuckets: one.restrictPublicBuckets || other.restrictPublicBuckets,
+  }
+}

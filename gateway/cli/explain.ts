@@ -1,0 +1,62 @@
+import { Command } from 'commander'
+import { decide, type Identity, s3Actions } from '#auth'
+import { readBucketAccess } from '../bucket-access.ts'
+import { decideAccess } from '../decide-access.ts'
+import { CommandError } from './command-error.ts'
+import { type Operator, withOperator } from './operator.ts'
+import { type PlaceOptions, withPlace } from './place.ts'
+
+type ExplainOptions = PlaceOptions & {
+  readonly as?: string
+  readonly versionId?: string
+  readonly condition: ReadonlyMap<string, readonly string[]>
+}
+
+/** `aws:SourceIp=192.0.2.7`; again for another value of the same key. */
+function addCondition(text: string, before: ReadonlyMap<string, readonly string[]>): ExplainOptions['condition'] {
+  const equals = text.indexOf('=')
+  if (equals < 1) throw new CommandError(`'${text}' is no condition; give KEY=VALUE, such as aws:SourceIp=192.0.2.7.`)
+  const key = text.slice(0, equals).toLowerCase()
+  return new Map([...before, [key, [...(before.get(key) ?? []), text.slice(equals + 1)]]])
+}
+
+export const explainCommand = withPlace(new Command('explain'))
+  .description('may they, and why: prints the line of the policy or the ACL that decides')
+  .argument('<action>', 'such as s3:GetObject')
+  .argument('[resource]', 'BUCKET or BUCKET/KEY; without it, the service itself')
+  .option('--as <user>', 'who asks; without it, an anonymous caller')
+  .option('--version-id <id>', 'about this version of the object')
+  .option(
+    '--condition <key=value>',
+    'of the request, for conditions of a policy; may be given again',
+    addCondition,
+    new Map(),
+  )
+  .action(async (action: string, resource: string | undefined, options: ExplainOptions) => {
+    if (!s3Actions.some((known) => known === action))
+      throw new CommandError(`There is no action ${action}; actions are spelled as in policies, such as s3:GetObject.`)
+    await withOperator(options, async (operator) => {
+      const { allow, reason } = await explain(operator, action, resource, options)
+      console.log(`${allow ? 'allowed' : 'denied'}: ${reason}`)
+      if (!allow) process.exitCode = 1
+    })
+  })
+
+async function explain(operator: Operator, action: string, resource: string | undefined, options: ExplainOptions) {
+  const identity = options.as === undefined ? undefined : await readIdentity(operator, options.as)
+  if (resource === undefined) return decide({ identity, action, resource: {} })
+  const slash = resource.indexOf('/')
+  const bucket = slash === -1 ? resource : resource.slice(0, slash)
+  const key = slash === -1 ? '' : resource.slice(slash + 1)
+  if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket } })
+  const namespace = operator.namespace.as(identity)
+  const access = await readBucketAccess(namespace, bucket, undefined)
+  const asked = { bucket, key, versionId: options.versionId }
+  return decideAccess({ identity, namespace, access, action, resource: asked, context: options.condition })
+}
+
+async function readIdentity({ directory }: Operator, name: string): Promise<Identity> {
+  const user = await directory.users.findUser(name)
+  if (user === undefined) throw new CommandError(`There is no user ${name}; check the spelling.`)
+  return { ...user, accessKeyId: '' }
+}
