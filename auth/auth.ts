@@ -1,9 +1,19 @@
 /**
  * The door of auth/. Everything that gateway/ may use of it is exported here, and nothing here knows HTTP or files of the namespace.
  */
+export { type AclOwner, cannedAcl } from './acl/canned-acl.ts'
+export {
+  ALL_USERS,
+  AUTHENTICATED_USERS,
+  aclAllows,
+  type Grant,
+  isPublicAcl,
+  LOG_DELIVERY,
+  type Permission,
+} from './acl/grant.ts'
 export { type S3Action, s3Actions } from './actions.ts'
 export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
-export { type Decision, decide, type Question } from './decide.ts'
+export { type Decision, decide, type ObjectOwnership, type PublicAccessBlock, type Question } from './decide.ts'
 export type { Directory, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
 export { type LocalDirectory, openLocalDirectory } from './directory/local-directory.ts'
 export { createLocalUser, type LocalUser, type NewLocalUser } from './directory/local-users.ts'
@@ -19,4 +29,8 @@ export {
   type Subkey,
 } from './keys/master-key.ts'
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
+export type { ConditionContext } from './policy/context.ts'
+export { isPublicPolicy } from './policy/is-public-policy.ts'
+export { parsePolicy } from './policy/parse-policy.ts'
+export type { Policy } from './policy/policy.ts'
 export type { ChunkSignatures, Payload, ReceivedRequest } from './request.ts'

@@ -8,6 +8,7 @@ export type AuthCode =
   | 'InvalidArgument'
   | 'InvalidRequest'
   | 'InvalidToken'
+  | 'MalformedPolicy'
   | 'MissingSecurityHeader'
   | 'NotImplemented'
   | 'RequestTimeTooSkewed'

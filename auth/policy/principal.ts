@@ -1,0 +1,56 @@
+/**
+ * Who a statement is about.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/security_iam_service-with-iam.html#s3-bucket-user-policy-specifying-principal-intro
+ */
+import type { Identity } from '../identity.ts'
+import { malformed } from './malformed.ts'
+
+export type Principal =
+  /** Callers without a name, too. */
+  | { readonly kind: 'everyone' }
+  /** A canonical id, or an account's number: here every user is an account of their own. */
+  | { readonly kind: 'account'; readonly id: string }
+  /** By the name in the directory or by the canonical id. */
+  | { readonly kind: 'user'; readonly name: string }
+  /** A group of the directory, which AWS does not have as a principal. */
+  | { readonly kind: 'group'; readonly name: string }
+  /** Roles and services of AWS: accepted, because policies come with them; nobody here is one. */
+  | { readonly kind: 'service'; readonly name: string }
+  | { readonly kind: 'federated'; readonly name: string }
+
+type Parse = (value: string) => Principal | undefined
+
+const kinds = new Map<string, Parse>([
+  ['AWS', parseAws],
+  ['CanonicalUser', (id) => (/^[0-9a-f]{64}$/.test(id) ? { kind: 'account', id } : undefined)],
+  ['Service', (name) => ({ kind: 'service', name })],
+  ['Federated', (name) => ({ kind: 'federated', name })],
+])
+
+/** @param kind AWS, CanonicalUser, Service or Federated. Throws MalformedPolicy. */
+export function parsePrincipal(kind: string, value: string): Principal {
+  const principal = kinds.get(kind)?.(value)
+  if (principal === undefined) throw malformed('Invalid principal in policy')
+  return principal
+}
+
+/** `arn:aws:iam::<account>:user/<name>`; the account says nothing where names are unique in the directory. */
+function parseAws(value: string): Principal | undefined {
+  if (value === '*') return { kind: 'everyone' }
+  if (/^([0-9a-f]{64}|\d{12})$/.test(value)) return { kind: 'account', id: value }
+  const [, service, account = '', resource = ''] = /^arn:aws:(iam|sts):[^:]*:([^:*?]*):([^*?]+)$/s.exec(value) ?? []
+  if (service === undefined) return undefined
+  if (resource === 'root') return { kind: 'account', id: account }
+  const [, type, name] = /^(user|group)\/(.+)$/s.exec(resource) ?? []
+  if (name === undefined)
+    return /^(role|assumed-role|federated-user)\/./.test(resource) ? { kind: 'service', name: value } : undefined
+  return { kind: type === 'group' ? 'group' : 'user', name }
+}
+
+export function isPrincipal(principal: Principal, identity: Identity | undefined): boolean {
+  if (principal.kind === 'everyone') return true
+  if (identity === undefined) return false
+  if (principal.kind === 'account') return principal.id === identity.canonicalId
+  if (principal.kind === 'user') return principal.name === identity.userName || principal.name === identity.canonicalId
+  return principal.kind === 'group' && identity.groups.includes(principal.name)
+}
