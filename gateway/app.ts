@@ -51,6 +51,9 @@ const XML_BODY_MAX_BYTES = 8 * 1024 * 1024
 const KEEP_ALIVE_MS = 75_000
 const OVERLOAD_DELAY_MS = 2000
 
+/** Byte for byte: a mark at the beginning stays, and what is no UTF-8 is refused. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** What is known of a request so far; filled in step by step, read by the log line. */
 type Exchange = {
   readonly front: Front
@@ -114,6 +117,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     if (front.precheck !== undefined) return allowBody(reply)
     const body = await readBody(raw, reply, operation, s3, payload)
+    const text = await readText(raw, reply, operation, s3, payload)
     let bytes: ObjectBody | undefined
     const call: Call<unknown> = {
       bucket: s3.bucket,
@@ -121,6 +125,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       query: s3.query,
       headers: s3.headers,
       body,
+      text,
       // Made when an operation asks for it: only those that take bytes may refuse a request for lacking them.
       get bytes() {
         continueBody(raw, reply)
@@ -158,6 +163,23 @@ export function createApp(options: AppOptions): FastifyInstance {
     const bytes = await readSmallBody(input, body.maxBytes ?? XML_BODY_MAX_BYTES)
     if (bytes.length === 0 && body.optional) return undefined
     return readXml(bytes, body.root, body.shape)
+  }
+
+  async function readText(
+    raw: IncomingMessage,
+    reply: FastifyReply,
+    { text }: Operation,
+    { headers }: S3Request,
+    payload: Payload,
+  ): Promise<string> {
+    if (text === undefined) return ''
+    continueBody(raw, reply)
+    const bytes = await readSmallBody({ payload, headers, source: raw, silenceMs }, text.maxBytes)
+    try {
+      return utf8.decode(bytes)
+    } catch {
+      throw new GatewayError(text.malformed)
+    }
   }
 
   function begin(raw: IncomingMessage): Exchange {

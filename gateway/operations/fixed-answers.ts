@@ -26,10 +26,6 @@ const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
   onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
   onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
-  onBucket('GetBucketPolicy', 'GET', 'policy', 's3:GetBucketPolicy', refuse('NoSuchBucketPolicy')),
-  onBucket('PutBucketPolicy', 'PUT', 'policy', 's3:PutBucketPolicy', notImplemented()),
-  onBucket('DeleteBucketPolicy', 'DELETE', 'policy', 's3:DeleteBucketPolicy', noContent),
-  onBucket('GetBucketPolicyStatus', 'GET', 'policyStatus', 's3:GetBucketPolicyStatus', refuse('NoSuchBucketPolicy')),
   onBucket('GetBucketCors', 'GET', 'cors', 's3:GetBucketCORS', refuse('NoSuchCORSConfiguration')),
   onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
   onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
