@@ -12,13 +12,16 @@ import type { Caller, Namespace } from '#namespace'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { type ObjectBody, objectBody, readSmallBody } from './body/pipeline.ts'
+import { findBucketDocument } from './bucket-documents.ts'
 import type { Config } from './config.ts'
+import { corsHeaders } from './cors.ts'
 import { errorReply } from './error-response.ts'
 import { clientHeaders, type Front, REFUSAL_HEADER, readFront } from './front.ts'
 import { GatewayError } from './gateway-error.ts'
 import { loggedKey, loggedTarget } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Call, Operation } from './operation.ts'
+import type { Reply } from './reply.ts'
 import { hostId, newRequestId } from './request-id.ts'
 import { createRouter } from './router.ts'
 import { parseS3Request, type S3Request } from './s3-request.ts'
@@ -143,9 +146,10 @@ export function createApp(options: AppOptions): FastifyInstance {
     // The body has passed this very operation's schema, which is what its type stands for (defineOperation).
     const result = await operation.run(call as Call)
     exchange.runMs = elapsed(exchange) - exchange.authMs
+    const answered = { ...result, headers: { ...result.headers, ...(await crossOriginHeaders(s3)) } }
 
     closeIfLeaving(raw, reply)
-    const sent = await sendReply(result, { reply, method, requestId: front.requestId, hostId })
+    const sent = await sendReply(answered, { reply, method, requestId: front.requestId, hostId })
     if (sent.broken) log.info({ requestId: front.requestId, err: sent.cause }, 'an answer was broken off')
     return { status: sent.status, bytesOut: sent.bodyBytes, broken: sent.broken }
   }
@@ -188,6 +192,20 @@ export function createApp(options: AppOptions): FastifyInstance {
     return { front: readFront(raw, behindNginx), startedMs: performance.now(), bytesReadBefore }
   }
 
+  /** Every answer to a cross-origin request has them, 403 and 404 too (P-197); a preflight answers for itself. Never throws. */
+  async function crossOriginHeaders(request: S3Request | undefined): Promise<NonNullable<Reply['headers']>> {
+    const origin = request?.headers.get('origin')
+    if (request === undefined || origin === undefined || request.bucket === '' || request.method === 'OPTIONS')
+      return {}
+    const { headers, bucket } = request
+    const tree = namespace.as(undefined, { forOneRequest: true })
+    // Without rules that can be read nothing is allowed; what is wrong with the bucket is said by the answer itself.
+    const document = await findBucketDocument(tree, bucket, 'cors').catch(() => undefined)
+    const method = headers.get('access-control-request-method') ?? request.method
+    const requestHeaders = headers.get('access-control-request-headers')
+    return corsHeaders(document?.rules ?? [], { origin, method, requestHeaders }) ?? {}
+  }
+
   /** The one way out for errors: S3 XML, or nothing where the answer has begun. */
   async function fail(raw: IncomingMessage, reply: FastifyReply, exchange: Exchange, error: unknown): Promise<void> {
     const { requestId, precheck } = exchange.front
@@ -201,13 +219,14 @@ export function createApp(options: AppOptions): FastifyInstance {
       return end(raw, exchange, { status, bytesOut: 0, code, broken: true })
     }
     if (precheck !== undefined) return end(raw, exchange, refuseBody(reply, status, code, body))
+    const crossOrigin = await crossOriginHeaders(exchange.request)
     closeIfLeaving(raw, reply)
     // A client that was never told to continue may send its body or not: nobody can tell what the next bytes mean (P-005).
     if (waiting.has(raw)) reply.raw.shouldKeepAlive = false
     // As bytes: with a string Node would write the headers as UTF-8 too, and they are Latin-1.
     reply
       .code(status)
-      .headers(headers)
+      .headers({ ...headers, ...crossOrigin })
       .send(body === undefined ? undefined : Buffer.from(body))
     end(raw, exchange, { status, bytesOut: Buffer.byteLength(body ?? ''), code })
   }

@@ -19,6 +19,16 @@ export type BucketDocuments = {
   }
   /** Byte for byte as it was put. */
   readonly policy: { readonly text: string }
+  readonly cors: {
+    readonly rules: readonly {
+      readonly id?: string | undefined
+      readonly allowedHeaders?: readonly string[]
+      readonly allowedMethods: readonly string[]
+      readonly allowedOrigins: readonly string[]
+      readonly exposeHeaders?: readonly string[]
+      readonly maxAgeSeconds?: number | undefined
+    }[]
+  }
   readonly tagging: { readonly tags: NonNullable<Amendable['tags']> }
 }
 

@@ -20,7 +20,6 @@ async function ask(name: string, xml?: string) {
 
 describe('what nobody can have configured is answered as AWS answers where nobody has (13.1, 13.2)', () => {
   it.each([
-    ['GetBucketCors', 'NoSuchCORSConfiguration'],
     ['GetBucketLifecycleConfiguration', 'NoSuchLifecycleConfiguration'],
     ['GetBucketEncryption', 'ServerSideEncryptionConfigurationNotFoundError'],
     ['GetPublicAccessBlock', 'NoSuchPublicAccessBlockConfiguration'],
@@ -57,7 +56,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
   )
 
   it.each([
-    'DeleteBucketCors',
     'DeleteBucketLifecycle',
     'DeleteBucketEncryption',
     'DeleteBucketOwnershipControls',

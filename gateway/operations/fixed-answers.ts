@@ -26,9 +26,6 @@ const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
   onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
   onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
-  onBucket('GetBucketCors', 'GET', 'cors', 's3:GetBucketCORS', refuse('NoSuchCORSConfiguration')),
-  onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
-  onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
   onBucket(
     'GetBucketOwnershipControls',
     'GET',
