@@ -3,7 +3,7 @@
  * them with their types. Operations validate what clients send and write it; nobody else can write there, so what is read is trusted to have
  * the shape it was written with.
  */
-import type { Amendable, Grant, Namespace, ObjectLockDocument, VersioningDocument } from '#namespace'
+import type { Amendable, Grant, LifecycleDocument, Namespace, ObjectLockDocument, VersioningDocument } from '#namespace'
 
 export type BucketDocuments = {
   /** namespace/ reads this one, too, inside the lock of each key that it writes. */
@@ -29,6 +29,8 @@ export type BucketDocuments = {
       readonly maxAgeSeconds?: number | undefined
     }[]
   }
+  /** Carried out by namespace/. */
+  readonly lifecycle: LifecycleDocument
   readonly tagging: { readonly tags: NonNullable<Amendable['tags']> }
 }
 

@@ -34,6 +34,13 @@ export type { Finding } from './check-tree.ts'
 export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
 export type { DigestName, Files, PosixIdentity } from './files.ts'
+export {
+  expiresAtMs,
+  type LifecycleDocument,
+  type LifecycleFilter,
+  type LifecycleRule,
+  realDayMs,
+} from './lifecycle.ts'
 export { type MountFault, mountFaults, publishRootAdvice, readMountInfo } from './mount-options.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'

@@ -20,7 +20,6 @@ async function ask(name: string, xml?: string) {
 
 describe('what nobody can have configured is answered as AWS answers where nobody has (13.1, 13.2)', () => {
   it.each([
-    ['GetBucketLifecycleConfiguration', 'NoSuchLifecycleConfiguration'],
     ['GetBucketEncryption', 'ServerSideEncryptionConfigurationNotFoundError'],
     ['GetPublicAccessBlock', 'NoSuchPublicAccessBlockConfiguration'],
     ['GetObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError'],
@@ -56,7 +55,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
   )
 
   it.each([
-    'DeleteBucketLifecycle',
     'DeleteBucketEncryption',
     'DeleteBucketOwnershipControls',
     'DeletePublicAccessBlock',

@@ -53,15 +53,6 @@ const rows: readonly FixedAnswer[] = [
   ),
   onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
   onBucket(
-    'GetBucketLifecycleConfiguration',
-    'GET',
-    'lifecycle',
-    's3:GetLifecycleConfiguration',
-    refuse('NoSuchLifecycleConfiguration'),
-  ),
-  onBucket('PutBucketLifecycleConfiguration', 'PUT', 'lifecycle', 's3:PutLifecycleConfiguration', notImplemented()),
-  onBucket('DeleteBucketLifecycle', 'DELETE', 'lifecycle', 's3:PutLifecycleConfiguration', noContent),
-  onBucket(
     'GetBucketEncryption',
     'GET',
     'encryption',

@@ -8,6 +8,7 @@ import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteBucketCors } from './delete-bucket-cors.ts'
+import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
 import { deleteBucketPolicy } from './delete-bucket-policy.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
 import { deleteObject } from './delete-object.ts'
@@ -16,6 +17,7 @@ import { deleteObjects } from './delete-objects.ts'
 import { fixedAnswers } from './fixed-answers.ts'
 import { getBucketAcl } from './get-bucket-acl.ts'
 import { getBucketCors } from './get-bucket-cors.ts'
+import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
 import { getBucketPolicy } from './get-bucket-policy.ts'
 import { getBucketPolicyStatus } from './get-bucket-policy-status.ts'
@@ -35,6 +37,7 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
+import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
 import { putBucketPolicy } from './put-bucket-policy.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putObject } from './put-object.ts'
@@ -49,6 +52,7 @@ export const operations: readonly Operation[] = [
   createMultipartUpload,
   deleteBucket,
   deleteBucketCors,
+  deleteBucketLifecycle,
   deleteBucketPolicy,
   deleteBucketTagging,
   deleteObject,
@@ -56,6 +60,7 @@ export const operations: readonly Operation[] = [
   deleteObjects,
   getBucketAcl,
   getBucketCors,
+  getBucketLifecycleConfiguration,
   getBucketLocation,
   getBucketPolicy,
   getBucketPolicyStatus,
@@ -74,6 +79,7 @@ export const operations: readonly Operation[] = [
   listObjectsV2,
   listParts,
   putBucketCors,
+  putBucketLifecycleConfiguration,
   putBucketPolicy,
   putBucketTagging,
   putObject,
