@@ -103,8 +103,8 @@ function arnOf({ resource: { bucket, key } }: Question): string {
 /**
  * Whose object it is, where neither the bucket's owner nor its policy gives it away: its content and its ACL are then for the owner and
  * the ACL to give. Everything else (overwriting, deleting, tags, retention) stays with the bucket.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-overview.html ("a bucket policy applies only to objects
- * that are owned by the bucket owner")
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html: a policy's permissions "don't apply to objects that are
+ * owned by other AWS accounts".
  */
 function foreignOwner({ action, object, ownership }: Question, bucketOwnerId: string): string | undefined {
   if (!hasAcls(ownership) || aclNeeds.get(action)?.on !== 'object') return undefined

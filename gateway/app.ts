@@ -12,13 +12,16 @@ import type { Caller, Namespace } from '#namespace'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { type ObjectBody, objectBody, readSmallBody } from './body/pipeline.ts'
+import { findBucketDocument } from './bucket-documents.ts'
 import type { Config } from './config.ts'
+import { corsHeaders } from './cors.ts'
 import { errorReply } from './error-response.ts'
 import { clientHeaders, type Front, REFUSAL_HEADER, readFront } from './front.ts'
 import { GatewayError } from './gateway-error.ts'
 import { loggedKey, loggedTarget } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Call, Operation } from './operation.ts'
+import type { Reply } from './reply.ts'
 import { hostId, newRequestId } from './request-id.ts'
 import { createRouter } from './router.ts'
 import { parseS3Request, type S3Request } from './s3-request.ts'
@@ -50,6 +53,9 @@ const XML_BODY_MAX_BYTES = 8 * 1024 * 1024
 /** Node's idle time-out: above nginx's for idle connections to a worker, else nginx sends into a connection just closed. */
 const KEEP_ALIVE_MS = 75_000
 const OVERLOAD_DELAY_MS = 2000
+
+/** Byte for byte: a mark at the beginning stays, and what is no UTF-8 is refused. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** What is known of a request so far; filled in step by step, read by the log line. */
 type Exchange = {
@@ -115,6 +121,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     if (front.precheck !== undefined) return allowBody(reply)
     const body = await readBody(raw, reply, operation, s3, payload)
+    const text = await readText(raw, reply, operation, s3, payload)
     let bytes: ObjectBody | undefined
     const call: Call<unknown> = {
       bucket: s3.bucket,
@@ -122,6 +129,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       query: s3.query,
       headers: s3.headers,
       body,
+      text,
       // Made when an operation asks for it: only those that take bytes may refuse a request for lacking them.
       get bytes() {
         continueBody(raw, reply)
@@ -140,9 +148,10 @@ export function createApp(options: AppOptions): FastifyInstance {
     // The body has passed this very operation's schema, which is what its type stands for (defineOperation).
     const result = await operation.run(call as Call)
     exchange.runMs = elapsed(exchange) - exchange.authMs
+    const answered = { ...result, headers: { ...result.headers, ...(await crossOriginHeaders(s3)) } }
 
     closeIfLeaving(raw, reply)
-    const sent = await sendReply(result, { reply, method, requestId: front.requestId, hostId })
+    const sent = await sendReply(answered, { reply, method, requestId: front.requestId, hostId })
     if (sent.broken) log.info({ requestId: front.requestId, err: sent.cause }, 'an answer was broken off')
     return { status: sent.status, bytesOut: sent.bodyBytes, broken: sent.broken }
   }
@@ -162,10 +171,41 @@ export function createApp(options: AppOptions): FastifyInstance {
     return readXml(bytes, body.root, body.shape)
   }
 
+  async function readText(
+    raw: IncomingMessage,
+    reply: FastifyReply,
+    { text }: Operation,
+    { headers }: S3Request,
+    payload: Payload,
+  ): Promise<string> {
+    if (text === undefined) return ''
+    continueBody(raw, reply)
+    const bytes = await readSmallBody({ payload, headers, source: raw, silenceMs }, text.maxBytes)
+    try {
+      return utf8.decode(bytes)
+    } catch {
+      throw new GatewayError(text.malformed)
+    }
+  }
+
   function begin(raw: IncomingMessage): Exchange {
     metrics.requestBegan()
     const bytesReadBefore = raw.socket?.bytesRead ?? 0
     return { front: readFront(raw, behindNginx), startedMs: performance.now(), bytesReadBefore }
+  }
+
+  /** Every answer to a cross-origin request has them, 403 and 404 too (P-197); a preflight answers for itself. Never throws. */
+  async function crossOriginHeaders(request: S3Request | undefined): Promise<NonNullable<Reply['headers']>> {
+    const origin = request?.headers.get('origin')
+    if (request === undefined || origin === undefined || request.bucket === '' || request.method === 'OPTIONS')
+      return {}
+    const { headers, bucket } = request
+    const tree = namespace.as(undefined, { forOneRequest: true })
+    // Without rules that can be read nothing is allowed; what is wrong with the bucket is said by the answer itself.
+    const document = await findBucketDocument(tree, bucket, 'cors').catch(() => undefined)
+    const method = headers.get('access-control-request-method') ?? request.method
+    const requestHeaders = headers.get('access-control-request-headers')
+    return corsHeaders(document?.rules ?? [], { origin, method, requestHeaders }) ?? {}
   }
 
   /** The one way out for errors: S3 XML, or nothing where the answer has begun. */
@@ -181,13 +221,14 @@ export function createApp(options: AppOptions): FastifyInstance {
       return end(raw, exchange, { status, bytesOut: 0, code, broken: true })
     }
     if (precheck !== undefined) return end(raw, exchange, refuseBody(reply, status, code, body))
+    const crossOrigin = await crossOriginHeaders(exchange.request)
     closeIfLeaving(raw, reply)
     // A client that was never told to continue may send its body or not: nobody can tell what the next bytes mean (P-005).
     if (waiting.has(raw)) reply.raw.shouldKeepAlive = false
     // As bytes: with a string Node would write the headers as UTF-8 too, and they are Latin-1.
     reply
       .code(status)
-      .headers(headers)
+      .headers({ ...headers, ...crossOrigin })
       .send(body === undefined ? undefined : Buffer.from(body))
     end(raw, exchange, { status, bytesOut: Buffer.byteLength(body ?? ''), code })
   }

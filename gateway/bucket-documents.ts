@@ -3,7 +3,7 @@
  * them with their types. Operations validate what clients send and write it; nobody else can write there, so what is read is trusted to have
  * the shape it was written with.
  */
-import type { Amendable, Grant, Namespace, ObjectLockDocument, VersioningDocument } from '#namespace'
+import type { Amendable, Grant, LifecycleDocument, Namespace, ObjectLockDocument, VersioningDocument } from '#namespace'
 
 export type BucketDocuments = {
   /** namespace/ reads this one, too, inside the lock of each key that it writes. */
@@ -19,6 +19,18 @@ export type BucketDocuments = {
   }
   /** Byte for byte as it was put. */
   readonly policy: { readonly text: string }
+  readonly cors: {
+    readonly rules: readonly {
+      readonly id?: string | undefined
+      readonly allowedHeaders?: readonly string[]
+      readonly allowedMethods: readonly string[]
+      readonly allowedOrigins: readonly string[]
+      readonly exposeHeaders?: readonly string[]
+      readonly maxAgeSeconds?: number | undefined
+    }[]
+  }
+  /** Carried out by namespace/. */
+  readonly lifecycle: LifecycleDocument
   readonly tagging: { readonly tags: NonNullable<Amendable['tags']> }
 }
 

@@ -10,6 +10,7 @@ import type { Namespace } from '#namespace'
 import type { Access } from './access.ts'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { S3Config } from './config.ts'
+import type { GatewayCode } from './gateway-error.ts'
 import type { Reply } from './reply.ts'
 import type { S3Headers, S3Query, Scope } from './s3-request.ts'
 
@@ -32,6 +33,8 @@ export type Call<Body = undefined> = {
   readonly headers: S3Headers
   /** The parsed XML body, where the operation has a `body`. */
   readonly body: Body
+  /** The whole body, verified, where the operation has a `text`; else ''. */
+  readonly text: string
   /** The object bytes, decoded and verified as they are read; for operations without a `body`. */
   readonly bytes: ObjectBody
   /** Bound to the caller. */
@@ -68,6 +71,8 @@ export type Operation<Shape extends TSchema | undefined = TSchema | undefined> =
     /** x-amz-checksum-* of the request speaks of the object, not of this body: CompleteMultipartUpload. */
     readonly checksumOfObject?: boolean
   }
+  /** Instead of `body`, where the body is no XML: UTF-8 as the client sent it, and what is thrown for bytes that are not. */
+  readonly text?: { readonly maxBytes: number; readonly malformed: GatewayCode }
   run(call: Call<BodyOf<Shape>>): Promise<Reply>
 }
 

@@ -172,12 +172,11 @@ function ipAddress(value: string): Test | undefined {
   return range && ((candidate) => isInRange(range, candidate))
 }
 
-/** Each of the six parts has its own wildcards: `arn:aws:s3:::a*` does not match `arn:aws:s3:eu:1:abc`. */
-function arn(value: string, variables: boolean): Test {
-  const whole = parsePattern(value, { wildcards: true, variables })
-  const parts = splitArnPattern(whole)
+/** Each of the six parts has its own wildcards: `arn:aws:s3:::a*` does not match `arn:aws:s3:eu:1:abc`. `*` alone is any ARN. */
+function arn(value: string, variables: boolean): Test | undefined {
+  const parts = splitArnPattern(parsePattern(value === '*' ? '*:*:*:*:*:*' : value, { wildcards: true, variables }))
+  if (parts === undefined) return undefined
   return (candidate, context) => {
-    if (parts === undefined) return matchesPattern(whole, candidate, context)
     const candidates = splitAtColons(candidate, 5)
     return candidates.length === 6 && parts.every((part, index) => matchesPart(part, candidates[index], context))
   }

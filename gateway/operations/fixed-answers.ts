@@ -26,13 +26,6 @@ const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
   onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
   onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
-  onBucket('GetBucketPolicy', 'GET', 'policy', 's3:GetBucketPolicy', refuse('NoSuchBucketPolicy')),
-  onBucket('PutBucketPolicy', 'PUT', 'policy', 's3:PutBucketPolicy', notImplemented()),
-  onBucket('DeleteBucketPolicy', 'DELETE', 'policy', 's3:DeleteBucketPolicy', noContent),
-  onBucket('GetBucketPolicyStatus', 'GET', 'policyStatus', 's3:GetBucketPolicyStatus', refuse('NoSuchBucketPolicy')),
-  onBucket('GetBucketCors', 'GET', 'cors', 's3:GetBucketCORS', refuse('NoSuchCORSConfiguration')),
-  onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
-  onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
   onBucket(
     'GetBucketOwnershipControls',
     'GET',
@@ -59,15 +52,6 @@ const rows: readonly FixedAnswer[] = [
     refuse('ObjectLockConfigurationNotFoundError'),
   ),
   onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
-  onBucket(
-    'GetBucketLifecycleConfiguration',
-    'GET',
-    'lifecycle',
-    's3:GetLifecycleConfiguration',
-    refuse('NoSuchLifecycleConfiguration'),
-  ),
-  onBucket('PutBucketLifecycleConfiguration', 'PUT', 'lifecycle', 's3:PutLifecycleConfiguration', notImplemented()),
-  onBucket('DeleteBucketLifecycle', 'DELETE', 'lifecycle', 's3:PutLifecycleConfiguration', noContent),
   onBucket(
     'GetBucketEncryption',
     'GET',

@@ -1,4 +1,5 @@
 import type { OpenObject } from '#namespace'
+import { findBucketDocument } from '../bucket-documents.ts'
 import { defineOperation } from '../operation.ts'
 import type { Reply } from '../reply.ts'
 import { objectSelection } from './object-selection.ts'
@@ -10,9 +11,10 @@ export const getObject = defineOperation({
   action: 's3:GetObject',
   async run(call) {
     const { target, select } = objectSelection(call)
+    const lifecycle = await findBucketDocument(call.namespace, call.bucket, 'lifecycle')
     const object = await call.namespace.objects.open(target)
     return closingOnError(object, () => {
-      const { status, range, headers } = select(object.stat)
+      const { status, range, headers } = select(object.stat, lifecycle)
       return { status, headers, content: { kind: 'object', object, ...range } }
     })
   },

@@ -1,3 +1,4 @@
+import { findBucketDocument } from '../bucket-documents.ts'
 import { defineOperation } from '../operation.ts'
 import { objectSelection } from './object-selection.ts'
 
@@ -8,7 +9,8 @@ export const headObject = defineOperation({
   action: 's3:GetObject',
   async run(call) {
     const { target, select } = objectSelection(call)
-    const { status, range, headers } = select(await call.namespace.objects.stat(target))
+    const lifecycle = await findBucketDocument(call.namespace, call.bucket, 'lifecycle')
+    const { status, range, headers } = select(await call.namespace.objects.stat(target), lifecycle)
     // P-015: the length a GET would have, though there is no body.
     return { status, headers: { ...headers, 'content-length': range.lengthBytes } }
   },

@@ -7,13 +7,20 @@ import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
+import { deleteBucketCors } from './delete-bucket-cors.ts'
+import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
+import { deleteBucketPolicy } from './delete-bucket-policy.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjectTagging } from './delete-object-tagging.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { fixedAnswers } from './fixed-answers.ts'
 import { getBucketAcl } from './get-bucket-acl.ts'
+import { getBucketCors } from './get-bucket-cors.ts'
+import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
+import { getBucketPolicy } from './get-bucket-policy.ts'
+import { getBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { getBucketTagging } from './get-bucket-tagging.ts'
 import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getObject } from './get-object.ts'
@@ -29,6 +36,9 @@ import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
+import { putBucketCors } from './put-bucket-cors.ts'
+import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
+import { putBucketPolicy } from './put-bucket-policy.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
@@ -41,12 +51,19 @@ export const operations: readonly Operation[] = [
   createBucket,
   createMultipartUpload,
   deleteBucket,
+  deleteBucketCors,
+  deleteBucketLifecycle,
+  deleteBucketPolicy,
   deleteBucketTagging,
   deleteObject,
   deleteObjectTagging,
   deleteObjects,
   getBucketAcl,
+  getBucketCors,
+  getBucketLifecycleConfiguration,
   getBucketLocation,
+  getBucketPolicy,
+  getBucketPolicyStatus,
   getBucketTagging,
   getBucketVersioning,
   getObject,
@@ -61,6 +78,9 @@ export const operations: readonly Operation[] = [
   listObjects,
   listObjectsV2,
   listParts,
+  putBucketCors,
+  putBucketLifecycleConfiguration,
+  putBucketPolicy,
   putBucketTagging,
   putObject,
   uploadPart,

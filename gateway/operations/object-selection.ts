@@ -1,8 +1,9 @@
 /** What GetObject and HeadObject say of an object: all of it, a range, or a part. */
 
-import type { ObjectStat, ObjectTarget } from '#namespace'
+import type { LifecycleDocument, ObjectStat, ObjectTarget } from '#namespace'
 import { type ByteRange, contentRange, parsePartNumber, parseRange, partRange } from '../byte-range.ts'
 import { objectHeaders, responseOverrides } from '../headers.ts'
+import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import type { Call } from '../operation.ts'
 import { checkRead } from '../preconditions.ts'
 import type { Reply } from '../reply.ts'
@@ -23,7 +24,8 @@ type Selection = {
  */
 export function objectSelection({ bucket, key, query, headers, identity }: Call): {
   readonly target: ObjectTarget
-  readonly select: (stat: ObjectStat) => Selection
+  /** `lifecycle`: the rules of the bucket, where it has any. */
+  readonly select: (stat: ObjectStat, lifecycle: LifecycleDocument | undefined) => Selection
 } {
   refuseUnsupportedHeaders(headers)
   const target = { bucket, key, versionId: requestedVersion(query) }
@@ -32,7 +34,7 @@ export function objectSelection({ bucket, key, query, headers, identity }: Call)
   const overrides = responseOverrides(query, identity !== undefined)
   const withChecksum = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
 
-  const select = (stat: ObjectStat): Selection => {
+  const select = (stat: ObjectStat, lifecycle: LifecycleDocument | undefined): Selection => {
     checkRead(headers, stat)
     const part = partNumber === undefined ? undefined : partOf(stat, partNumber)
     const range = part ?? parseRange(rangeHeader, stat.sizeBytes)
@@ -46,6 +48,8 @@ export function objectSelection({ bucket, key, query, headers, identity }: Call)
         ...(withChecksum && partNumber !== undefined ? partChecksum(stat, partNumber) : {}),
         ...overrides,
         'x-amz-mp-parts-count': partNumber === undefined ? undefined : stat.parts?.length, // P-124
+        // Of the current version alone: rules of days do not speak of others.
+        'x-amz-expiration': target.versionId === undefined ? lifecycleExpiration(lifecycle, stat) : undefined,
         'content-range': range === undefined ? undefined : contentRange(range, stat.sizeBytes),
       },
     }

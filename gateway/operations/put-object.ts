@@ -1,4 +1,6 @@
+import { findBucketDocument } from '../bucket-documents.ts'
 import { descriptionFrom, quoted } from '../headers.ts'
+import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
@@ -14,6 +16,7 @@ export const putObject = defineOperation({
     refuseUnsupportedHeaders(headers)
     const description = descriptionFrom(headers)
     const precondition = writePrecondition(headers, key) // P-138
+    const lifecycle = await findBucketDocument(namespace, bucket, 'lifecycle')
     // `bytes` is asked for last: that is what tells a waiting client to send its body.
     const { stat } = await namespace.objects.put({ bucket, key }, description, call.bytes, { precondition })
     return {
@@ -23,6 +26,7 @@ export const putObject = defineOperation({
         ...checksumHeader(stat.checksum?.algorithm, stat.checksum?.value), // P-080
         'x-amz-checksum-type': stat.checksum?.type,
         'x-amz-version-id': stat.versionId,
+        'x-amz-expiration': lifecycleExpiration(lifecycle, stat),
       },
     }
   },

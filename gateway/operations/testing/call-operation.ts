@@ -33,6 +33,8 @@ export type Request = {
   readonly headers?: Readonly<Record<string, string>>
   /** The body of an operation that reads XML. */
   readonly xml?: string
+  /** The body of an operation that reads text. */
+  readonly text?: string
   /** The body of an operation that reads bytes. */
   readonly bytes?: Uint8Array | string
   /** The checksum that the client sent with its bytes. */
@@ -71,6 +73,7 @@ async function callOperation(
     query: queryOf(request.query ?? {}),
     headers: headersOf(request.headers ?? {}),
     body: bodyOf(operation, request.xml),
+    text: request.text ?? '',
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
     namespace: as(identity ?? bob),
     identity,

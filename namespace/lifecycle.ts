@@ -1,0 +1,150 @@
+/**
+ * Lifecycle rules of a bucket → what is due. Pure; expire.ts carries it out.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
+ */
+import type { Description, ObjectStat, UploadStat, Version } from './verbs.ts'
+
+/** Whatever is there holds together. */
+export type LifecycleFilter = {
+  readonly prefix?: string | undefined
+  readonly tags?: NonNullable<Description['tags']>
+  readonly sizeGreaterThanBytes?: number | undefined
+  readonly sizeLessThanBytes?: number | undefined
+}
+
+/** A rule as the document `lifecycle` of a bucket keeps it. */
+export type LifecycleRule = {
+  readonly id: string
+  readonly enabled: boolean
+  /** Instead of a filter; the older form. */
+  readonly prefix?: string | undefined
+  readonly filter?: (LifecycleFilter & { readonly and?: LifecycleFilter | undefined }) | undefined
+  /** One of the three. `date` as Date.toISOString writes it. */
+  readonly expiration?:
+    | {
+        readonly days?: number | undefined
+        readonly date?: string | undefined
+        readonly expiredObjectDeleteMarker?: boolean | undefined
+      }
+    | undefined
+  readonly noncurrentExpiration?: { readonly days: number; readonly newerVersions?: number | undefined } | undefined
+  readonly abortUploadDays?: number | undefined
+}
+
+export type LifecycleDocument = { readonly rules: readonly LifecycleRule[] }
+
+type Filtered = Pick<ObjectStat, 'key' | 'sizeBytes' | 'tags'>
+
+export const realDayMs = 86_400_000
+
+/** When the current version expires by this rule, in milliseconds; undefined: never. */
+export function expiresAtMs(
+  rule: LifecycleRule,
+  object: Filtered & Pick<ObjectStat, 'lastModified'>,
+  dayMs: number,
+): number | undefined {
+  const { days, date } = rule.expiration ?? {}
+  if (!rule.enabled || !filtersOf(rule).every((filter) => fits(filter, object))) return undefined
+  if (date !== undefined) return Date.parse(date)
+  return days === undefined ? undefined : afterDaysMs(object.lastModified, days, dayMs)
+}
+
+export function isDue(
+  { rules }: LifecycleDocument,
+  object: Filtered & Pick<ObjectStat, 'lastModified'>,
+  { nowMs, dayMs }: Clock,
+): boolean {
+  return rules.some((rule) => (expiresAtMs(rule, object, dayMs) ?? Number.POSITIVE_INFINITY) <= nowMs)
+}
+
+export type Clock = { readonly nowMs: number; readonly dayMs: number }
+
+/** Filters by tags and sizes never come together with this action. */
+export function isUploadDue({ rules }: LifecycleDocument, upload: UploadStat, { nowMs, dayMs }: Clock): boolean {
+  return rules.some(
+    (rule) =>
+      rule.enabled &&
+      rule.abortUploadDays !== undefined &&
+      prefixesOf(rule).every((prefix) => upload.key.startsWith(prefix)) &&
+      afterDaysMs(upload.initiated, rule.abortUploadDays, dayMs) <= nowMs,
+  )
+}
+
+/** What of a bucket any rule can apply to: nothing else is looked at. */
+export const expiresObjects = ({ rules }: LifecycleDocument): boolean =>
+  rules.some(({ enabled, expiration }) => enabled && (expiration?.days ?? expiration?.date) !== undefined)
+
+export const abortsUploads = ({ rules }: LifecycleDocument): boolean =>
+  rules.some(({ enabled, abortUploadDays }) => enabled && abortUploadDays !== undefined)
+
+export const expiresVersions = ({ rules }: LifecycleDocument): boolean =>
+  rules.some(
+    ({ enabled, expiration, noncurrentExpiration }) =>
+      enabled && (expiration !== undefined || noncurrentExpiration !== undefined),
+  )
+
+/**
+ * Of all versions of one key, the newest first: what goes as noncurrent, and the delete marker that nothing is left behind.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html
+ */
+export function dueVersions(
+  document: LifecycleDocument,
+  versions: readonly Version[],
+  { nowMs, dayMs }: Clock,
+): readonly Version[] {
+  const [latest] = versions
+  if (latest !== undefined && versions.length === 1 && isMarkerDue(document, latest, { nowMs, dayMs })) return [latest]
+  return versions.filter((version, index) => {
+    const newer = versions[index - 1]
+    if (newer === undefined) return false
+    return document.rules.some(
+      (rule) =>
+        rule.enabled &&
+        rule.noncurrentExpiration !== undefined &&
+        filtersOf(rule).every((filter) => fits(filter, filteredOf(version))) &&
+        // Noncurrent since the next newer one came; the newest of the noncurrent ones is at index 1.
+        afterDaysMs(newer.lastModified, rule.noncurrentExpiration.days, dayMs) <= nowMs &&
+        index > (rule.noncurrentExpiration.newerVersions ?? 0),
+    )
+  })
+}
+
+/** An expired delete marker goes by the rule that says so, and by a rule of days once it is that old. */
+function isMarkerDue({ rules }: LifecycleDocument, marker: Version, { nowMs, dayMs }: Clock): boolean {
+  if (marker.object !== undefined || !marker.isLatest) return false
+  return rules.some((rule) => {
+    const { expiration } = rule
+    if (!rule.enabled || expiration === undefined) return false
+    if (!filtersOf(rule).every((filter) => fits(filter, filteredOf(marker)))) return false
+    if (expiration.expiredObjectDeleteMarker === true) return true
+    if (expiration.date !== undefined) return Date.parse(expiration.date) <= nowMs
+    return expiration.days !== undefined && afterDaysMs(marker.lastModified, expiration.days, dayMs) <= nowMs
+  })
+}
+
+const filteredOf = ({ key, object }: Version): Filtered => ({
+  key,
+  sizeBytes: object?.sizeBytes ?? 0,
+  tags: object?.tags,
+})
+
+function filtersOf({ prefix, filter }: LifecycleRule): readonly LifecycleFilter[] {
+  return [{ prefix }, filter ?? {}, filter?.and ?? {}]
+}
+
+const prefixesOf = (rule: LifecycleRule): readonly string[] =>
+  filtersOf(rule).flatMap(({ prefix }) => (prefix === undefined ? [] : [prefix]))
+
+function fits(filter: LifecycleFilter, { key, sizeBytes, tags = [] }: Filtered): boolean {
+  const { prefix = '', tags: wanted = [], sizeGreaterThanBytes, sizeLessThanBytes } = filter
+  if (!key.startsWith(prefix)) return false
+  if (sizeGreaterThanBytes !== undefined && sizeBytes <= sizeGreaterThanBytes) return false
+  if (sizeLessThanBytes !== undefined && sizeBytes >= sizeLessThanBytes) return false
+  return wanted.every((want) => tags.some(({ key, value }) => key === want.key && value === want.value))
+}
+
+/** Real days end at the next midnight UTC; shorter ones, which are for tests, end when they end. */
+function afterDaysMs(since: Date, days: number, dayMs: number): number {
+  const end = since.getTime() + days * dayMs
+  return dayMs === realDayMs ? Math.ceil(end / realDayMs) * realDayMs : end
+}
