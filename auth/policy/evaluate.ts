@@ -16,8 +16,8 @@ type Asked = {
 
 /** The statement that decides: the first that denies, or else the first that allows; undefined: the policy says nothing. */
 export function evaluate(policy: Policy, asked: Asked): Statement | undefined {
-  const action = asked.action.toLowerCase()
-  const applying = policy.statements.filter((statement) => applies(statement, { ...asked, action }))
+  const lowerCase = { ...asked, action: asked.action.toLowerCase() }
+  const applying = policy.statements.filter((statement) => applies(statement, lowerCase))
   return applying.find(({ effect }) => effect === 'Deny') ?? applying[0]
 }
 

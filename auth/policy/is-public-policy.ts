@@ -44,7 +44,7 @@ function isFixedCondition({ operator, qualifier, ifExists, key, values }: Condit
   const isFixedValue = keys.get(key)
   if (isFixedValue === undefined || ifExists || qualifier === 'ForAllValues') return false
   const fits = key === 'aws:sourceip' ? operator === 'IpAddress' : textOperators.has(operator)
-  return fits && values.length > 0 && values.every(isFixedValue)
+  return fits && values.every(isFixedValue)
 }
 
 /** Nothing broader than /8 (IPv4) or /32 (IPv6). */

@@ -137,6 +137,7 @@ describe('a statement is refused', () => {
     ['an action nobody knows', { ...good, Action: 's3:DeletObject' }, action],
     ['a wildcard that no action fits', { ...good, Action: 's3:Fetch*' }, action],
     ['an action of another service', { ...good, Action: 'ec2:RunInstances' }, action],
+    ['a variable in an action', { ...good, Action: 's3:GetObject$'.concat("{aws:x, ''}") }, action],
     ['no actions', { ...good, Action: [] }, action],
     ['another bucket', { ...good, Resource: 'arn:aws:s3:::videos/*' }, resource],
     ['a bucket that only begins alike', { ...good, Resource: 'arn:aws:s3:::photos2/*' }, resource],
