@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import type { Identity } from '#auth'
 import type { Namespace } from '#namespace'
@@ -9,6 +10,7 @@ import { deleteObjects } from './operations/delete-objects.ts'
 import { getObject } from './operations/get-object.ts'
 import { listObjects } from './operations/list-objects.ts'
 import { listParts } from './operations/list-parts.ts'
+import { putBucketPolicy } from './operations/put-bucket-policy.ts'
 import { putObject } from './operations/put-object.ts'
 import { alice, bob, createHarness } from './operations/testing/call-operation.ts'
 import { parseS3Request } from './s3-request.ts'
@@ -19,6 +21,13 @@ async function bucketHarness() {
   const { namespace, memory } = createHarness()
   await namespace.buckets.create('photos')
   await writeBucketDocument(namespace, 'photos', 'ownership', { rule: 'BucketOwnerEnforced' })
+  const body = {
+    bytes: Readable.from([]),
+    sizeBytes: 0,
+    digests: [],
+    verify: () => undefined,
+  }
+  await namespace.objects.put({ bucket: 'photos', key: 'a' }, { headers: {}, metadata: {} }, body, {})
   return { namespace, memory }
 }
 
@@ -94,9 +103,18 @@ it('lets anybody do what the policy allows, where its conditions hold', async ()
 it('tells who may read but not list neither which keys there are nor which are not (P-203)', async () => {
   const { namespace } = await bucketHarness()
   await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:GetObject'))
-  await expect(ask(namespace, getObject, { identity: bob }).access).rejects.toEqual(denied)
-  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:*'))
+  const sent = { url: '/photos/none', identity: bob }
   await ask(namespace, getObject, { identity: bob }).access
+  await expect(ask(namespace, getObject, sent).access).rejects.toEqual(denied)
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:*'))
+  await expect(ask(namespace, getObject, sent).access).rejects.toMatchObject({ code: 'NoSuchKey' })
+})
+
+it('denies everything by a stored policy that is not understood, but for putting another one', async () => {
+  const { namespace } = await bucketHarness()
+  await writeBucketDocument(namespace, 'photos', 'policy', { text: '{"Version":"2099-01-01"}' })
+  await expect(ask(namespace, putObject, { identity: alice }).access).rejects.toEqual(denied)
+  await ask(namespace, putBucketPolicy, { url: '/photos?policy', identity: alice }).access
 })
 
 it('asks for s3:GetObjectVersion where a version is named', async () => {
@@ -118,7 +136,7 @@ it('asks for s3:GetObjectVersion where a version is named', async () => {
 
 it('asks for the source of a copy, too', async () => {
   const { namespace } = await bucketHarness()
-  await namespace.buckets.create('hers')
+  await namespace.buckets.create('hers', { ownership: { rule: 'BucketOwnerEnforced' } })
   await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
   const headers = { 'x-amz-copy-source': '/hers/secret' }
   await expect(ask(namespace, copyObject, { headers, identity: bob }).access).rejects.toEqual(denied)

@@ -75,7 +75,7 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
     async require(action, resource) {
       const access = await of(resource.bucket)
       // Only a policy has conditions.
-      if (access.policy !== undefined) context ??= conditionContext(request, identity, circumstances)
+      if (access.policy !== undefined) context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
       const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map() }
       refuse(input, action, await decideAccess(asked))

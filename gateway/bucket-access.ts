@@ -1,6 +1,6 @@
 /** What decides about a bucket besides who asks: its owner and its documents, as they were at one moment. */
 import { LRUCache } from 'lru-cache'
-import { type ObjectOwnership, type Policy, type PublicAccessBlock, parsePolicy } from '#auth'
+import { AuthError, type ObjectOwnership, type Policy, type PublicAccessBlock, parsePolicy } from '#auth'
 import { type Bucket, type Grant, type Namespace, NamespaceError } from '#namespace'
 import { type BucketDocument, type BucketDocuments, findBucketDocument } from './bucket-documents.ts'
 
@@ -48,9 +48,21 @@ const policies = new LRUCache<string, Policy>({ max: 1000 })
 
 function parsed(text: string, bucket: string): Policy {
   const key = `${bucket}\n${text}`
-  const policy = policies.get(key) ?? parsePolicy(text, bucket)
+  const policy = policies.get(key) ?? parsedOrDenying(text, bucket)
   policies.set(key, policy)
   return policy
+}
+
+/** One that is not understood any more (a backup of another version's) denies everything but that its owner puts another one. */
+function parsedOrDenying(text: string, bucket: string): Policy {
+  try {
+    return parsePolicy(text, bucket)
+  } catch (error) {
+    if (!(error instanceof AuthError)) throw error
+    const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`]
+    const Statement = { Sid: 'TheStoredPolicyCannotBeRead', Effect: 'Deny', Principal: '*', Action: 's3:*', Resource }
+    return parsePolicy(JSON.stringify({ Version: '2012-10-17', Statement }), bucket)
+  }
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html: the stricter of both, switch by switch. */

@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
  */
-import type { ConditionContext, Identity } from '#auth'
+import type { ConditionContext } from '#auth'
 import type { Amendable } from '#namespace'
 import { parseTagging, type Tags } from './headers.ts'
 import type { S3Request } from './s3-request.ts'
@@ -51,30 +51,26 @@ const QUERY_KEYS: Readonly<Record<string, string>> = {
   versionId: 's3:versionid',
 }
 
-export function conditionContext(
-  request: S3Request,
-  identity: Identity | undefined,
-  { clientAddress, scheme, now }: Circumstances,
-): ConditionContext {
+/** Who asks #auth knows itself. */
+export function conditionContext(request: S3Request, { clientAddress, scheme, now }: Circumstances): ConditionContext {
   const context = new Map<string, readonly string[]>([
     ['aws:sourceip', [clientAddress]],
     ['aws:securetransport', [String(scheme === 'https')]],
     ['aws:currenttime', [now.toISOString()]],
     ['aws:epochtime', [String(Math.floor(now.getTime() / 1000))]],
-    ['aws:principaltype', [identity === undefined ? 'Anonymous' : 'User']],
     ['s3:authtype', [request.query.has('X-Amz-Signature') ? 'REST-QUERY-STRING' : 'REST-HEADER']],
     ['s3:signatureversion', ['AWS4-HMAC-SHA256']],
   ])
-  if (identity !== undefined) {
-    context.set('aws:username', [identity.userName])
-    context.set('aws:userid', [identity.canonicalId])
-  }
   for (const name of HEADER_KEYS) put(context, `s3:${name}`, request.headers.get(name))
   for (const [name, key] of Object.entries(RENAMED_HEADERS)) put(context, key, request.headers.get(name))
   for (const [name, key] of Object.entries(QUERY_KEYS)) put(context, key, request.query.get(name))
-  const tags = request.headers.get('x-amz-tagging')
+  const tags = parseTagging(request.headers.get('x-amz-tagging'))
   if (tags !== undefined)
-    for (const [key, values] of tagKeys('s3:requestobjecttag', parseTagging(tags))) context.set(key, values)
+    context.set(
+      's3:requestobjecttagkeys',
+      tags.map(({ key }) => key),
+    )
+  for (const [key, values] of tagKeys('s3:requestobjecttag', tags)) context.set(key, values)
   return context
 }
 

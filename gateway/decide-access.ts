@@ -1,6 +1,6 @@
 /** One question about one resource: looks at what the answer depends on, and asks #auth. */
-import { type ConditionContext, type Decision, decide, type Identity } from '#auth'
-import { isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
+import { type ConditionContext, type Decision, decide, type Identity, type Question } from '#auth'
+import { type Bucket, isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
 import type { Resource } from './access.ts'
 import type { BucketAccess } from './bucket-access.ts'
 import { withObjectTags } from './condition-context.ts'
@@ -46,12 +46,12 @@ const ABOUT_AN_OBJECT: ReadonlySet<string> = new Set([
   's3:PutObjectTagging',
 ])
 
-/** Who began an upload may go on with it, and end it. */
 const OF_AN_UPLOAD: ReadonlySet<string> = new Set(['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'])
 
-/** What the namespace says of an object that is not there for this caller; the operation says which. */
+/** What the namespace says of an object that is not there. */
 const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAllowed', 'NoSuchKey', 'NoSuchVersion'])
 
+/** Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203). */
 export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource } = asked
   const { bucket, ownership, asksForTags } = access
@@ -59,7 +59,8 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   const isAbout = ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.
   const looks = resource.key !== '' && (asksForTags || (isAbout && (!isOwner || ownership !== 'BucketOwnerEnforced')))
-  const stat = looks ? await findStat(asked) : undefined
+  const looked = looks ? await look(asked) : undefined
+  const stat = looked instanceof NamespaceError ? undefined : looked
   const decision = decide({
     identity,
     action: resource.versionId === undefined ? action : (OF_A_VERSION[action] ?? action),
@@ -67,39 +68,44 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
     bucketOwnerId: bucket.owner.canonicalId,
     policy: access.policy,
     bucketAcl: access.acl,
-    object: stat && { ownerId: ownerOf(stat, access), acl: stat.acl },
+    object: stat === undefined ? await initiatorOf(asked) : { ownerId: ownerOf(stat, access), acl: stat.acl },
     ownership,
     publicAccess: access.publicAccess,
     conditions: asksForTags ? withObjectTags(asked.context, stat?.tags) : asked.context,
   })
-  if (!decision.allow && OF_AN_UPLOAD.has(action) && (await isInitiator(asked)))
-    return { allow: true, reason: 'the caller began the upload' }
-  // Who may not list must not learn which keys there are (P-203).
-  if (decision.allow && isAbout && looks && stat === undefined && !isOwner)
-    return decideAccess({ ...asked, action: 's3:ListBucket', resource: { bucket: bucket.name, key: '' } })
-  return decision
+  if (!decision.allow || !isAbout || !(looked instanceof NamespaceError)) return decision
+  // Who may not list must not learn which keys there are. For who may, it ends here: an object that comes in this very moment may be one that they
+  // may not read.
+  const mayKnow = isOwner
+    ? decision
+    : await decideAccess({ ...asked, action: 's3:ListBucket', resource: theBucket(bucket) })
+  if (mayKnow.allow) throw looked
+  return mayKnow
 }
+
+const theBucket = ({ name }: Bucket): Resource => ({ bucket: name, key: '' })
 
 /** Whoever wrote it as a file has no account here: their objects are the bucket owner's. */
 const ownerOf = (stat: ObjectStat, { bucket, ownership }: BucketAccess): string =>
   ownership === 'BucketOwnerEnforced' || isFileUser(stat.owner) ? bucket.owner.canonicalId : stat.owner.canonicalId
 
-async function findStat({ namespace, resource }: Asked): Promise<ObjectStat | undefined> {
+async function look({ namespace, resource }: Asked): Promise<ObjectStat | NamespaceError> {
   try {
     return await namespace.objects.stat(resource)
   } catch (error) {
-    if (error instanceof NamespaceError && NOT_THERE.has(error.code)) return undefined
+    if (error instanceof NamespaceError && NOT_THERE.has(error.code)) return error
     throw error
   }
 }
 
-async function isInitiator({ identity, namespace, resource, uploadId }: Asked): Promise<boolean> {
-  if (identity === undefined || uploadId === undefined) return false
+/** Who began an upload may go on with it, and end it. undefined: it is not about an upload, or there is none. */
+async function initiatorOf({ action, namespace, resource, uploadId }: Asked): Promise<Question['object']> {
+  if (uploadId === undefined || !OF_AN_UPLOAD.has(action)) return undefined
   try {
     const { owner } = await namespace.uploads.stat({ bucket: resource.bucket, key: resource.key, uploadId })
-    return owner.canonicalId === identity.canonicalId
+    return { ownerId: owner.canonicalId }
   } catch (error) {
-    if (error instanceof NamespaceError && error.code === 'NoSuchUpload') return false
+    if (error instanceof NamespaceError && error.code === 'NoSuchUpload') return undefined
     throw error
   }
 }

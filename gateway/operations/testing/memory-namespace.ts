@@ -67,7 +67,7 @@ export function createMemoryNamespace(now: () => Date = () => new Date()): Memor
 
 function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: () => Date): Namespace['buckets'] {
   return {
-    async create(name) {
+    async create(name, documents = {}) {
       const existing = buckets.get(name)
       if (existing !== undefined) {
         const own = existing.bucket.owner.canonicalId === caller.canonicalId
@@ -75,7 +75,7 @@ function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       }
       const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
       const bucket = { name, id: randomBytes(8).toString('hex'), owner, created: now(), mappedPath: undefined }
-      buckets.set(name, { bucket, objects: new Map(), uploads: new Map(), documents: new Map() })
+      buckets.set(name, { bucket, objects: new Map(), uploads: new Map(), documents: new Map(Object.entries(documents)) })
       return bucket
     },
     async read(name) {
