@@ -2,6 +2,7 @@
  * The door of auth/. Everything that gateway/ may use of it is exported here, and nothing here knows HTTP or files of the namespace.
  */
 export { type S3Action, s3Actions } from './actions.ts'
+export { type AuthenticatedForm, type AuthenticateFormOptions, authenticateForm } from './authenticate-form.ts'
 export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
 export { type Decision, decide, type Question } from './decide.ts'
 export type { Directory, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
@@ -20,3 +21,4 @@ export {
 } from './keys/master-key.ts'
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 export type { ChunkSignatures, Payload, ReceivedRequest } from './request.ts'
+export type { FormFields, SizeRange } from './sigv4/post-policy.ts'
