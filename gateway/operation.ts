@@ -7,7 +7,9 @@
 import type { Static, TSchema } from 'typebox'
 import type { Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
+import type { FormCredentials, FormUpload } from './admit-form.ts'
 import type { ObjectBody } from './body/pipeline.ts'
+import type { UploadForm } from './body/upload-form.ts'
 import type { S3Config } from './config.ts'
 import type { Reply } from './reply.ts'
 import type { S3Headers, S3Query, Scope } from './s3-request.ts'
@@ -33,6 +35,13 @@ export type Call<Body = undefined> = {
   readonly body: Body
   /** The object bytes, decoded and verified as they are read; for operations without a `body`. */
   readonly bytes: ObjectBody
+  /** The fields of a browser's upload form, read; instead of `bytes`. */
+  readonly readForm: () => Promise<UploadForm>
+  /**
+   * For the one operation whose credentials stand in its body, so that nobody is known before `run`: authenticates the form and authorizes
+   * what it asks for. Answers what the sender may work with.
+   */
+  readonly admitForm: (credentials: FormCredentials) => Promise<FormUpload>
   /** Bound to the caller. */
   readonly namespace: Namespace
   /** undefined: anonymous. */
