@@ -65,7 +65,7 @@ it('keeps headers, metadata and tags of the fields; the type of the file part is
 })
 
 it('fills the name of the file in, wherever it is asked for (P-059)', async () => {
-  const { reply, stat } = await post({ key: 'user/${filename}', 'x-amz-meta-name': '${filename}' })
+  const { reply, stat } = await post({ key: `user/\${filename}`, 'x-amz-meta-name': `\${filename}` })
   await reply
   expect((await stat('user/cat.jpg')).metadata).toEqual({ name: 'cat.jpg' })
 })
