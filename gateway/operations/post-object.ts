@@ -5,12 +5,11 @@ import { GatewayError } from '../gateway-error.ts'
 import { checkTags, descriptionFrom, quoted } from '../headers.ts'
 import { encodeKey } from '../list-page.ts'
 import { type Call, defineOperation } from '../operation.ts'
-import type { Reply } from '../reply.ts'
+import type { Content, Reply } from '../reply.ts'
 import type { S3Headers } from '../s3-request.ts'
 import { TagSet } from '../shapes.ts'
-import { readXml } from '../xml.ts'
+import { escapeXml, readXml } from '../xml.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
-import { xmlReply } from './xml-reply.ts'
 
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html: a browser's form (P-058 – P-068). The fields say what the headers of a
@@ -94,13 +93,6 @@ function tagsOf(fields: Fields): Pick<Description, 'tags'> {
   return { tags }
 }
 
-const PostResponse = Type.Object({
-  Location: Type.String(),
-  Bucket: Type.String(),
-  Key: Type.String(),
-  ETag: Type.String(),
-})
-
 /** P-065: a redirect wins; of the statuses 204 is the default, and what any other number means. */
 function replyOf(
   fields: Fields,
@@ -122,8 +114,14 @@ function replyOf(
   const status = fields.get('success_action_status')
   if (status === '200') return { status: 200, headers }
   if (status !== '201') return { status: 204, headers }
-  const document = { Location: location, Bucket: bucket, Key: key, ETag: eTag }
-  return { ...xmlReply('PostResponse', PostResponse, document, headers), status: 201 }
+  return { status: 201, headers, content: postResponse({ Location: location, Bucket: bucket, Key: key, ETag: eTag }) }
+}
+
+/** The one document of AWS's without a namespace, which xml.ts gives to all; clients look for its bare names. */
+function postResponse(elements: Readonly<Record<string, string>>): Content {
+  const inner = Object.entries(elements).map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`)
+  const text = `<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>${inner.join('')}</PostResponse>`
+  return { kind: 'text', type: 'application/xml', text }
 }
 
 /** "If the URL cannot be interpreted, the field counts as not there." `redirect` is its former name. */
