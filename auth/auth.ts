@@ -12,6 +12,7 @@ export {
   type Permission,
 } from './acl/grant.ts'
 export { type S3Action, s3Actions } from './actions.ts'
+export { type AuthenticatedForm, type AuthenticateFormOptions, authenticateForm } from './authenticate-form.ts'
 export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
 export { type Decision, decide, type ObjectOwnership, type PublicAccessBlock, type Question } from './decide.ts'
 export type { Directory, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
@@ -34,3 +35,4 @@ export { isPublicPolicy } from './policy/is-public-policy.ts'
 export { parsePolicy } from './policy/parse-policy.ts'
 export type { Policy } from './policy/policy.ts'
 export type { ChunkSignatures, Payload, ReceivedRequest } from './request.ts'
+export type { FormFields, SizeRange } from './sigv4/post-policy.ts'

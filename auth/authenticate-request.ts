@@ -3,7 +3,8 @@
  * signature.
  */
 
-import type { Directory, SecretAndIdentity } from './directory/directory.ts'
+import { findKey, refuseToken } from './access-key.ts'
+import type { Directory } from './directory/directory.ts'
 import { AuthError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { Payload, ReceivedRequest } from './request.ts'
@@ -126,24 +127,6 @@ function presignedPayloadHash(
 function refuseOtherServices(scope: CredentialScope): void {
   if (scope.service !== 'iam' && scope.service !== 'sts') return
   throw new AuthError('AccessDenied', { message: `This endpoint serves S3, not ${scope.service.toUpperCase()}.` })
-}
-
-async function findKey(directory: Directory, accessKeyId: string): Promise<SecretAndIdentity> {
-  const found = await directory.findByAccessKey(accessKeyId)
-  if (found !== undefined) return found
-  throw new AuthError('InvalidAccessKeyId', {
-    message: 'The AWS Access Key Id you provided does not exist in our records.',
-    AWSAccessKeyId: accessKeyId,
-  })
-}
-
-/** A session token belongs to temporary keys; with a plain key it is a mistake that must not be overlooked (P-045). */
-function refuseToken(token: string | undefined): void {
-  if (!token) return
-  throw new AuthError('InvalidToken', {
-    message: 'The provided token is malformed or otherwise invalid.',
-    'Token-0': token,
-  })
 }
 
 function twoMechanisms(authorization: string): AuthError {

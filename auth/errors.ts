@@ -6,6 +6,7 @@ export type AuthCode =
   | 'IncompleteBody'
   | 'InvalidAccessKeyId'
   | 'InvalidArgument'
+  | 'InvalidPolicyDocument'
   | 'InvalidRequest'
   | 'InvalidToken'
   | 'MalformedPolicy'

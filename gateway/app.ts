@@ -9,9 +9,11 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { Logger } from 'pino'
 import type { Directory, Identity, Payload, SealedTokens } from '#auth'
 import type { Caller, Namespace } from '#namespace'
+import { admitForm } from './admit-form.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { type ObjectBody, objectBody, readSmallBody } from './body/pipeline.ts'
+import { readUploadForm } from './body/upload-form.ts'
 import { findBucketDocument } from './bucket-documents.ts'
 import type { Config } from './config.ts'
 import { corsHeaders } from './cors.ts'
@@ -111,7 +113,8 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     const { identity, payload } = await authenticate(operation, s3, { directory, region: config.s3.region, now: time })
     exchange.identity = identity
-    const tree = namespace.as(identity && callerOf(identity), { forOneRequest: true })
+    const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
+    const tree = treeOf(identity)
     const denied = (reason: string) => {
       exchange.denied = reason
     }
@@ -135,6 +138,18 @@ export function createApp(options: AppOptions): FastifyInstance {
         continueBody(raw, reply)
         bytes ??= objectBody({ payload, headers: s3.headers, source: raw, silenceMs })
         return bytes
+      },
+      readForm() {
+        continueBody(raw, reply)
+        return readUploadForm({ contentType: s3.headers.get('content-type'), source: raw, silenceMs })
+      },
+      admitForm(form) {
+        const actAs = (who: Identity | undefined) => {
+          exchange.identity = who
+          return treeOf(who)
+        }
+        const asked = { operation, request: s3, identity, circumstances, denied }
+        return admitForm(form, { ...asked, directory, s3: config.s3, now: time, actAs })
       },
       namespace: tree,
       identity,

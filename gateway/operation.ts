@@ -8,7 +8,9 @@ import type { Static, TSchema } from 'typebox'
 import type { Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
 import type { Access } from './access.ts'
+import type { FormCredentials, FormUpload } from './admit-form.ts'
 import type { ObjectBody } from './body/pipeline.ts'
+import type { UploadForm } from './body/upload-form.ts'
 import type { S3Config } from './config.ts'
 import type { GatewayCode } from './gateway-error.ts'
 import type { Reply } from './reply.ts'
@@ -37,6 +39,13 @@ export type Call<Body = undefined> = {
   readonly text: string
   /** The object bytes, decoded and verified as they are read; for operations without a `body`. */
   readonly bytes: ObjectBody
+  /** The fields of a browser's upload form, read; instead of `bytes`. */
+  readonly readForm: () => Promise<UploadForm>
+  /**
+   * For the one operation whose credentials stand in its body, so that nobody is known before `run`: authenticates the form and authorizes
+   * what it asks for. Answers what the sender may work with.
+   */
+  readonly admitForm: (credentials: FormCredentials) => Promise<FormUpload>
   /** Bound to the caller. */
   readonly namespace: Namespace
   /** undefined: anonymous. */

@@ -69,6 +69,32 @@ export async function readSmallBody(input: BodyInput, maxBytes: number): Promise
   return bytes
 }
 
+/** A body whose framing somebody else knows: the file of a form. Its length is not known beforehand (P-062). */
+export function decodedBody(input: {
+  readonly headers: S3Headers
+  readonly source: Readable
+  readonly decoder: BodyDecoder
+  readonly silenceMs?: number | undefined
+  /** Fewer bytes are EntityTooSmall. */
+  readonly minBytes?: number
+  /** More are EntityTooLarge. */
+  readonly maxBytes?: number
+}): Body {
+  const { headers, source, decoder, silenceMs, minBytes = 0, maxBytes = PUT_MAX_BYTES } = input
+  const limits = { maxBytes: Math.min(maxBytes, PUT_MAX_BYTES), ...(silenceMs === undefined ? {} : { silenceMs }) }
+  const plain = { payload: { kind: 'unsigned' }, headers, source, ...limits } as const
+  const { bytes, sizeBytes, digests, ...body } = bodyOf(plain, { ...expectationsOf(plain), decoder }, undefined)
+  return {
+    bytes,
+    sizeBytes,
+    digests,
+    verify(received) {
+      if (received.sizeBytes >= minBytes) return body.verify(received)
+      throw new GatewayError('EntityTooSmall', { ProposedSize: received.sizeBytes, MinSizeAllowed: minBytes })
+    },
+  }
+}
+
 /** What the client says its bytes are. */
 type Expectations = {
   readonly md5: Buffer | undefined

@@ -104,7 +104,6 @@ describe('what is not implemented says so', () => {
     'PutBucketWebsite',
     'SelectObjectContent',
     'CreateSession',
-    'PostObject',
   ])('%s', async (name) => {
     await expect(ask(name)).rejects.toMatchObject({ code: 'NotImplemented' })
   })

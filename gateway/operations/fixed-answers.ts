@@ -147,13 +147,7 @@ const rows: readonly FixedAnswer[] = [
     answer: notImplemented(),
   },
 
-  // No operation of the SDK: the browser's form upload, and IAM and STS calls that meet us at the root (P-027, P-214).
-  {
-    name: 'PostObject',
-    match: { method: 'POST', on: 'bucket' },
-    action: 's3:PutObject',
-    answer: notImplemented('Uploads by HTML form are not implemented'),
-  },
+  // No operation of the SDK: IAM and STS calls that meet us at the root (P-027, P-214).
   {
     name: 'PostService',
     match: { method: 'POST', on: 'service' },

@@ -35,6 +35,7 @@ import { listObjectVersions } from './list-object-versions.ts'
 import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
+import { postObject } from './post-object.ts'
 import { preflights } from './preflight.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
@@ -78,6 +79,7 @@ export const operations: readonly Operation[] = [
   listObjects,
   listObjectsV2,
   listParts,
+  postObject,
   putBucketCors,
   putBucketLifecycleConfiguration,
   putBucketPolicy,

@@ -1,9 +1,10 @@
 /** Calls an operation as app.ts does, without HTTP: parsed query, headers and body in, the reply value out. */
 
 import { Readable } from 'node:stream'
-import { type Identity, type SealedTokens, sealedTokens } from '#auth'
+import { type Identity, type SealedTokens, type SizeRange, sealedTokens } from '#auth'
 import type { ChecksumAlgorithm, Namespace } from '#namespace'
 import type { ObjectBody } from '../../body/pipeline.ts'
+import { readUploadForm } from '../../body/upload-form.ts'
 import type { Call, Operation } from '../../operation.ts'
 import type { Reply } from '../../reply.ts'
 import type { S3Headers, S3Query } from '../../s3-request.ts'
@@ -41,6 +42,8 @@ export type Request = {
   readonly checksum?: ChecksumAlgorithm
   /** null: anonymous. Default: Alice. */
   readonly identity?: Identity | null
+  /** What the policy of a form says of the file's length. */
+  readonly sizeRange?: SizeRange
   readonly region?: string
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
@@ -67,6 +70,7 @@ async function callOperation(
   request: Request,
 ): Promise<Reply> {
   const identity = request.identity === null ? undefined : (request.identity ?? alice)
+  const source = Readable.from([Buffer.from(request.bytes ?? '')])
   const call: Call<unknown> = {
     bucket: request.bucket ?? '',
     key: request.key ?? '',
@@ -75,10 +79,13 @@ async function callOperation(
     body: bodyOf(operation, request.xml),
     text: request.text ?? '',
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
+    // Who signed a form, and what its policy allows, are tests of their own: auth/authenticate-form.test.ts, app.test.ts.
+    readForm: () => readUploadForm({ contentType: request.headers?.['content-type'], source }),
+    admitForm: async () => ({ namespace: as(identity ?? bob), sizeRange: request.sizeRange }),
     namespace: as(identity ?? bob),
     identity,
     access: { require: async () => {} },
-    s3: { region: request.region ?? 'us-east-1' },
+    s3: { region: request.region ?? 'us-east-1', sigv2Post: false },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
     now: new Date('2026-11-20T12:00:00Z'),

@@ -75,7 +75,12 @@ function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       }
       const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
       const bucket = { name, id: randomBytes(8).toString('hex'), owner, created: now(), mappedPath: undefined }
-      buckets.set(name, { bucket, objects: new Map(), uploads: new Map(), documents: new Map(Object.entries(documents)) })
+      buckets.set(name, {
+        bucket,
+        objects: new Map(),
+        uploads: new Map(),
+        documents: new Map(Object.entries(documents)),
+      })
       return bucket
     },
     async read(name) {
