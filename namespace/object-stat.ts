@@ -38,7 +38,7 @@ export function objectStat(bucket: string, key: string, stat: Stat, read: ReadRe
     key,
     sizeBytes: stat.sizeBytes,
     eTag: content?.eTag ?? foreignETag(stat),
-    lastModified: dateOf(stat.mtimeNs),
+    lastModified: content?.lastModifiedMs === undefined ? dateOf(stat.mtimeNs) : new Date(content.lastModifiedMs),
     versionId: content?.versionId,
     checksum: content?.checksum,
     parts: content?.parts === undefined ? undefined : unpackParts(content.parts, content.partChecksums),

@@ -80,7 +80,7 @@ export const breakages: readonly Breakage[] = [
     name: 'mtime not set by the publisher, the record has the time of the last write',
     edit: {
       file: 'namespace/publish.ts',
-      find: 'mtimeNs: publicationTimeNs(place.options.now(), place.root.capabilities.timeGranularityNs).toString(),',
+      find: '...(await publicationTimes(place.calls, temporary.descriptor, { nowMs, granularityNs })),',
       replace: 'mtimeNs: stat.mtimeNs.toString(),',
     },
     elsewhere:
