@@ -52,6 +52,11 @@ const places = [
     openTree: () => openDocs({ openFiles: coarseFiles(second) }),
   },
   {
+    what: 'Files of a server that keeps whole seconds, with a clock that is five behind',
+    skipped: undefined,
+    openTree: () => openDocs({ openFiles: coarseFiles(second, 5n * second) }),
+  },
+  {
     what: 'ext4 with inodes of 128 bytes',
     skipped: typeof mounted === 'string' ? mounted : undefined,
     openTree: async () =>

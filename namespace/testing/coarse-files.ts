@@ -1,17 +1,21 @@
-/** Files as a file system with coarse times has them: each time cut to whole steps of `stepNs`, on the way in and on the way out. */
+/**
+ * Files as a file system with coarse times has them: each time cut to whole steps of `stepNs`, on the way in and on the way out. `behindNs`: they are
+ * those of a server, whose clock is that much behind.
+ */
 import type { FileCalls, Files, Scan, Stat } from '../files.ts'
 import { openPosixFiles } from '../posix-files.ts'
 
 export const coarseFiles =
-  (stepNs: bigint) =>
+  (stepNs: bigint, behindNs?: bigint) =>
   (path: string, options: { readonly threads: number }): Files => {
     const files = openPosixFiles(path, options)
-    return { ...files, as: (identity) => coarseCalls(files.as(identity), stepNs) }
+    const isLocal = behindNs === undefined && files.isLocal
+    return { ...files, isLocal, as: (identity) => coarseCalls(files.as(identity), stepNs, behindNs) }
   }
 
-function coarseCalls(calls: FileCalls, stepNs: bigint): FileCalls {
+function coarseCalls(calls: FileCalls, stepNs: bigint, behindNs = 0n): FileCalls {
   const cut = (timeNs: bigint): bigint => timeNs - (timeNs % stepNs)
-  const seen = (stat: Stat): Stat => ({ ...stat, mtimeNs: cut(stat.mtimeNs), ctimeNs: cut(stat.ctimeNs) })
+  const seen = (stat: Stat): Stat => ({ ...stat, mtimeNs: cut(stat.mtimeNs), ctimeNs: cut(stat.ctimeNs - behindNs) })
   const withStat = <Value extends { readonly stat: Stat }>(value: Value): Value => ({
     ...value,
     stat: seen(value.stat),
