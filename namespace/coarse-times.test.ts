@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,8 +30,9 @@ async function mountExt4(): Promise<Mounted> {
     await rm(directory, { recursive: true, force: true })
   }
   try {
-    execFileSync('mkdir', [root])
-    execFileSync('truncate', ['-s', '64M', image])
+    await mkdir(root)
+    await writeFile(image, '')
+    await truncate(image, 64 * 2 ** 20)
     execFileSync('/sbin/mkfs.ext4', ['-q', '-F', '-I', '128', image], { stdio: 'pipe' })
     execFileSync('/bin/mount', ['-o', 'loop', image, root], { stdio: 'pipe' })
     return { root, unmount }
