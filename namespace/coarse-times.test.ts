@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { publicationTimes } from './publication-times.ts'
 import { coarseFiles } from './testing/coarse-files.ts'
 import { bodyOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
@@ -42,26 +42,37 @@ async function mountExt4(): Promise<Mounted> {
   }
 }
 
-const mounted = await mountExt4().catch((error: unknown) => String(error))
-if (typeof mounted === 'string') console.warn(`skipped: ext4 with whole seconds: ${mounted}`)
-else afterAll(() => mounted.unmount())
+/** By whoever needs it first: a run that leaves all of these tests out mounts nothing. */
+let mounted: Promise<Mounted | string> | undefined
+const mountOnce = (): Promise<Mounted | string> => {
+  mounted ??= mountExt4().catch((error: unknown) => String(error))
+  return mounted
+}
 
-const places = [
+afterAll(async () => {
+  const ext4 = await mounted
+  if (typeof ext4 === 'string') console.warn(`skipped: ext4 with whole seconds: ${ext4}`)
+  else await ext4?.unmount()
+})
+
+/** Or the reason why it cannot be had. */
+type OpenTree = () => Promise<DocsFixture | string>
+
+const places: readonly { readonly what: string; readonly openTree: OpenTree }[] = [
   {
     what: 'Files that keep whole seconds',
-    skipped: undefined,
     openTree: () => openDocs({ openFiles: coarseFiles(second) }),
   },
   {
     what: 'Files of a server that keeps whole seconds, with a clock that is five behind',
-    skipped: undefined,
     openTree: () => openDocs({ openFiles: coarseFiles(second, 5n * second) }),
   },
   {
     what: 'ext4 with inodes of 128 bytes',
-    skipped: typeof mounted === 'string' ? mounted : undefined,
-    openTree: async () =>
-      openDocs(typeof mounted === 'string' ? {} : { root: await mkdtemp(join(mounted.root, 't-')) }),
+    async openTree() {
+      const ext4 = await mountOnce()
+      return typeof ext4 === 'string' ? ext4 : openDocs({ root: await mkdtemp(join(ext4.root, 't-')) })
+    },
   },
 ]
 
@@ -75,7 +86,7 @@ async function rewrite(file: string, bytes: string): Promise<void> {
   await handle.close()
 }
 
-describe.each(places)('on $what', ({ skipped, openTree }) => {
+describe.each(places)('on $what', ({ openTree }) => {
   let fixture: DocsFixture
   let namespace: Namespace
   const statOf = (key: string) => namespace.objects.stat({ bucket: 'docs', key })
@@ -85,12 +96,11 @@ describe.each(places)('on $what', ({ skipped, openTree }) => {
   }
 
   beforeEach(async (context) => {
-    if (skipped !== undefined) context.skip(skipped)
-    fixture = await openTree()
+    const opened = await openTree()
+    if (typeof opened === 'string') return context.skip(opened)
+    fixture = opened
     namespace = fixture.namespace
-  })
-  afterEach(async () => {
-    if (skipped === undefined) await fixture.close()
+    return () => opened.close()
   })
 
   test('a rewrite of the same size in the second of the PUT has another ETag, for every call', async () => {
