@@ -179,11 +179,14 @@ async function openFurther(path: string, files: Files, locksExpire: boolean | un
   return rootAt(path, files, probed, locksExpire)
 }
 
+/** How far a server's clock may be behind this one; who is further off is refused as an S3 client, too. */
+const serverBehindMs = 900_000
+
 const rootAt = (path: string, files: Files, probed: Capabilities | undefined, locksExpire = !files.isLocal): Root => ({
   path: path.replace(/\/+$/, ''),
   files,
   capabilities: probed ?? readOnlyCapabilities,
-  scans: createScanCache(),
+  scans: createScanCache({ skewMs: files.isLocal ? 0 : serverBehindMs }),
   readOnly: probed === undefined,
   locksExpire,
 })

@@ -43,7 +43,7 @@ export function objectStat(bucket: string, key: string, stat: Stat, read: ReadRe
     key,
     sizeBytes: stat.sizeBytes,
     eTag: content?.eTag ?? foreignETag(stat),
-    lastModified: dateOf(stat.mtimeNs),
+    lastModified: content?.lastModifiedMs === undefined ? dateOf(stat.mtimeNs) : new Date(content.lastModifiedMs),
     // What a file user has rewritten in place still is that version, with other bytes.
     versionId: believed?.versionId,
     checksum: content?.checksum,

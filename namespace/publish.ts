@@ -12,6 +12,7 @@ import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
 import { type Place, requireBucket, within } from './place.ts'
+import { publicationTimes } from './publication-times.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { Temporary } from './temporary.ts'
@@ -162,11 +163,12 @@ async function prepareRecord(
   identity: Identity | undefined,
 ): Promise<Prepared> {
   const stat = await place.calls.stat(temporary.descriptor)
+  const [nowMs, granularityNs] = [place.options.now(), place.root.capabilities.timeGranularityNs]
   const record: StoredRecord = {
     v: 1,
     kind: 'object',
     sizeBytes: stat.sizeBytes,
-    mtimeNs: publicationTimeNs(place.options.now(), place.root.capabilities.timeGranularityNs).toString(),
+    ...(await publicationTimes(place.calls, temporary.descriptor, { nowMs, granularityNs })),
     owner: ownerOf(place),
     ...content,
     ...(identity && { versionId: identity.versionId }),
@@ -180,15 +182,6 @@ export const ownerOf = (place: Place): StoredRecord['owner'] =>
   place.caller === undefined
     ? place.bucket.owner
     : { canonicalId: place.caller.canonicalId, displayName: place.caller.displayName }
-
-/**
- * Now, with random nanoseconds below the millisecond: a rewrite over NFS within the same clock tick then has another mtime
- * (without this 170 of 200 same-size rewrites went unnoticed, with it 0 of 200). Cut to what the mount keeps, or the record would never fit.
- */
-function publicationTimeNs(nowMs: number, granularityNs: number): bigint {
-  const timeNs = BigInt(nowMs) * 1_000_000n + BigInt(Math.floor(Math.random() * 1_000_000))
-  return timeNs - (timeNs % BigInt(Math.max(1, granularityNs)))
-}
 
 /**
  * How a temporary becomes visible: at once, or, where something was looked at that is to be replaced, armed (fence.ts). A link needs no fence: it

@@ -14,7 +14,7 @@ export type StoredRecord = {
   readonly sizeBytes: number
   /** Nanoseconds as a decimal string; '' on a directory, whose mtime changes with its entries. */
   readonly mtimeNs: string
-  /** Milliseconds; only on a directory, where mtime cannot say it. */
+  /** Milliseconds; only where mtime cannot say it: on a directory, and where times are coarse. */
   readonly lastModifiedMs?: number
   readonly eTag: string
   readonly owner: Owner

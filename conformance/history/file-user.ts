@@ -77,6 +77,9 @@ export function createFileUser(options: FileUserOptions): FileUser {
           await file.write(piece, 0, piece.length, from)
           if (random.next() < 0.1) await sleep(random.below(3))
         }
+        // Linux 6.1 with flexible files: pages that are not flushed when their file is cut may be written once more afterwards, whole: the file is
+        // longer than it was made, with zeros. 31 of 2,808 rewrites, with no gateway anywhere; 0 of 710 that flush before.
+        if (freshDirectory !== directory) await file.datasync()
         await file.truncate(made.bytes.length)
       } finally {
         await file.close()

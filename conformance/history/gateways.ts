@@ -21,10 +21,12 @@ export type GatewaysOptions = {
   /** What starts one. Default scripts/start. */
   readonly program?: readonly string[]
   readonly durability?: 'strict' | 'relaxed'
+  /** How long a call to the tree may take, where that is on a server. Default: the product's. */
+  readonly callTimeoutSeconds?: number | undefined
 }
 
 export async function startGateways(options: GatewaysOptions = {}): Promise<Gateways> {
-  const { count = 2, workers = 2, program, durability = 'strict' } = options
+  const { count = 2, workers = 2, program, durability = 'strict', callTimeoutSeconds } = options
   const { roots = Array.from({ length: count }, () => undefined) } = options
   const instances: Instance[] = []
   const stop = async () => {
@@ -35,10 +37,11 @@ export async function startGateways(options: GatewaysOptions = {}): Promise<Gate
     for (const place of roots) {
       const [first] = instances
       const publishing = place?.publishRoot !== undefined && { publish_root: place.publishRoot }
+      const waiting = callTimeoutSeconds !== undefined && { call_timeout_seconds: callTimeoutSeconds }
       instances.push(
         await startInstance({
           workers,
-          config: { namespace: { durability, ...publishing } },
+          config: { namespace: { durability, ...publishing, ...waiting } },
           ...(place && { root: place.root }),
           ...(program && { program }),
           ...(first && { beside: first }),

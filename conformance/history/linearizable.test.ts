@@ -93,6 +93,17 @@ describe('histories that none explains', () => {
   })
 })
 
+test('twenty unanswered ones that replace each other are twenty states, not a million', () => {
+  // As changes of metadata: each is noticed, and none needs another one before it.
+  const noticing = { ...register, isBlind: () => false }
+  const unanswered = Array.from({ length: 20 }, (_, value) => write(value + 10, 1, never))
+  const seen = [read(12, 4, 5), read(29, 6, 7), read(17, 8, 9)]
+  const check = (more: readonly Operation[]) =>
+    checkLinearizable(noticing, [...unanswered, write(1, 2, 3), ...seen, ...more], { configurationsMax: 2000 }).kind
+  expect(check([])).toBe('linearizable')
+  expect(check([read(17, 10, 11), read(12, 12, 13)])).toBe('violation')
+})
+
 /** Every order of every choice of unanswered operations. */
 function bruteForce(operations: readonly Operation[]): boolean {
   const extend = (state: number, left: readonly Operation[]): boolean => {

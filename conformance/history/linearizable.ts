@@ -9,6 +9,8 @@
  * - A read that fits the state now is taken now, with no other choice: it changes nothing, so it never fits better later.
  * - Unanswered operations are tried only right before one whose outcome they change. Where nothing notices one, the order without it is as good.
  * - A configuration is the first operation that is missing in order of start, and the few after it that are not.
+ * - Of two that differ only in which unanswered ones have happened, one with more of them leads nowhere if one with fewer does not: whatever
+ *   happened in the order that goes on from it may as well never have happened. Nine unanswered changes of metadata are nine states, not 9 · 2⁸.
  */
 
 export type Timed = {
@@ -73,20 +75,36 @@ export function checkLinearizable<State, Operation extends Timed>(
   const search: Search<State, Operation> = { model, known, unanswered }
 
   const root = { state: model.initial, first: 0, beyond: [], used: [], taken: 0, before: undefined, by: [] }
-  const seen = new Set<string>()
+  const seen = createMemory()
   const waiting: Node<State, Operation>[] = [root]
   let deepest: Node<State, Operation> = root
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
     if (node.taken === known.length) return { kind: 'linearizable' }
-    const key = `${node.first};${node.beyond.join()};${node.used.join()};${model.keyOf(node.state)}`
-    if (seen.has(key)) continue
-    seen.add(key)
-    if (seen.size > configurationsMax) return { kind: 'undecided', configurations: seen.size }
+    if (!seen.isNew(`${node.first};${node.beyond.join()};${model.keyOf(node.state)}`, node.used)) continue
+    if (seen.size() > configurationsMax) return { kind: 'undecided', configurations: seen.size() }
     if (node.taken > deepest.taken) deepest = node
     // The last one pushed is looked at first: the one that has to come soonest.
     waiting.push(...followers(search, node).reverse())
   }
   return { kind: 'violation', explained: path(deepest), state: deepest.state, stuck: candidates(search, deepest).next }
+}
+
+/** Of what has been looked at, with which unanswered operations. What is looked at later has all below it looked at before, so it has failed. */
+function createMemory(): { isNew(key: string, used: readonly number[]): boolean; size(): number } {
+  const known = new Map<string, (readonly number[])[]>()
+  let size = 0
+  return {
+    isNew(key, used) {
+      const before = known.get(key)
+      if (before?.some((fewer) => fewer.length <= used.length && fewer.every((index) => used.includes(index))))
+        return false
+      if (before === undefined) known.set(key, [used])
+      else before.push(used)
+      size++
+      return true
+    },
+    size: () => size,
+  }
 }
 
 type Search<State, Operation> = {
@@ -163,33 +181,30 @@ type Chain<State, Operation> = {
 }
 
 /**
- * The states that unanswered operations lead to, one or several after another. Of several only the first may be blind: what comes before a
- * blind one is noticed by nobody.
+ * The states that unanswered operations lead to, one or several after another, each by as few as there need to be. Of several only the first may
+ * be blind: what comes before a blind one is noticed by nobody.
  */
 function chainsFrom<State, Operation extends Timed>(
   { model, unanswered }: Search<State, Operation>,
   node: Node<State, Operation>,
   deadline: number,
 ): readonly Chain<State, Operation>[] {
-  const found: Chain<State, Operation>[] = []
-  const seen = new Set<string>()
-  const extend = (chain: Chain<State, Operation>): void => {
+  const start: Chain<State, Operation> = { state: node.state, used: node.used, by: [] }
+  const found = [start]
+  const seen = createMemory()
+  seen.isNew(model.keyOf(start.state), start.used)
+  // Grows while it is gone through: the shorter ones come first.
+  for (const chain of found) {
     for (const [index, operation] of unanswered.entries()) {
       if (operation.start > deadline) break
       if (chain.used.includes(index) || (chain.by.length > 0 && model.isBlind(operation))) continue
       const state = model.step(chain.state, operation)
-      if (state === undefined || model.keyOf(state) === model.keyOf(chain.state)) continue
+      if (state === undefined) continue
       const used = [...chain.used, index].sort((one, other) => one - other)
-      const key = `${used.join()};${model.keyOf(state)}`
-      if (seen.has(key)) continue
-      seen.add(key)
-      const longer = { state, used, by: [...chain.by, operation] }
-      found.push(longer)
-      extend(longer)
+      if (seen.isNew(model.keyOf(state), used)) found.push({ state, used, by: [...chain.by, operation] })
     }
   }
-  extend({ state: node.state, used: node.used, by: [] })
-  return found
+  return found.slice(1)
 }
 
 function follow<State, Operation>(

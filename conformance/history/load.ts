@@ -7,7 +7,7 @@ import { connectTo, type Endpoint } from './endpoint.ts'
 import { createFileUser } from './file-user.ts'
 import { ALL_KEYS } from './keys.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
-import { createS3User, type S3User, type S3UserOptions } from './s3-user.ts'
+import { createS3User, type Habit, type S3User, type S3UserOptions } from './s3-user.ts'
 
 export type LoadOptions = {
   readonly endpoints: readonly Endpoint[]
@@ -19,6 +19,7 @@ export type LoadOptions = {
   readonly clients: number
   /** S3 clients write this one and no other: for what shows only where somebody always holds the lock. */
   readonly hotKey?: string | undefined
+  readonly habit?: Habit | undefined
   readonly seed: number
   /** Ends after so many events, or so long, whatever is first. */
   readonly operationsMax: number
@@ -48,6 +49,7 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
     const userOptions: S3UserOptions = {
       ...shared,
       hotKey: options.hotKey,
+      habit: options.habit,
       client,
       name,
       random,

@@ -4,7 +4,7 @@ import type { FastClient, FastRequest } from '../fast-client.ts'
 import { crc32Of, md5, multipartETag, type Random } from '../random.ts'
 import { contentOf, writersOf } from './content.ts'
 import { type Condition, nowUs, type Outcome, type Seen } from './event.ts'
-import { type KeyKind, pickKey, pickSource } from './keys.ts'
+import { KEYS, type KeyKind, pickKey, pickSource } from './keys.ts'
 import type { Told } from './recorder.ts'
 
 export type S3UserOptions = {
@@ -15,6 +15,8 @@ export type S3UserOptions = {
   readonly random: Random
   /** The only one that it writes. Default: all of keys.ts. */
   readonly hotKey?: string | undefined
+  /** Default: everything. */
+  readonly habit?: Habit | undefined
   /** Last seen by anybody, by key: what conditions ask for. Shared between users, so that they want the same. */
   readonly lastSeen: Map<string, LastSeen>
   /** MD5s of all that was written, by anybody. */
@@ -34,7 +36,7 @@ export type S3User = {
 /** Around the borders on the way: a line, the small read of a look-up and what goes by sendfile. Mostly small: the race is the point. */
 const SIZES = [96, 96, 960, 3200, 3200, 16_384, 65_536, 65_568, 150_016]
 
-const WEIGHTS = {
+const EVERYTHING = {
   put: 16,
   create: 5,
   replace: 12,
@@ -48,17 +50,37 @@ const WEIGHTS = {
   list: 4,
 } as const
 
-type Action = keyof typeof WEIGHTS
+type Action = keyof typeof EVERYTHING
 
-const ACTIONS: readonly Action[] = Object.entries(WEIGHTS).flatMap(([name, weight]) =>
-  // Object.entries forgets the names of a const object.
-  Array.from({ length: weight }, () => name as Action),
-)
+/**
+ * `looks-first`: on the plain keys, much that looks at an object and then replaces it, copies onto themselves above all: they never end at a
+ * condition, and put old bytes over new ones when they lose their lock between the two and another one writes meanwhile.
+ */
+export type Habit = 'everything' | 'looks-first'
+
+export const habits: readonly Habit[] = ['everything', 'looks-first']
+
+const ACTIONS: Readonly<Record<Habit, readonly Action[]>> = {
+  everything: actionsOf(EVERYTHING),
+  'looks-first': actionsOf({ metadata: 35, put: 25, replace: 15, get: 25 }),
+}
+
+const pick: Readonly<Record<Habit, typeof pickKey>> = {
+  everything: pickKey,
+  'looks-first': (random) => ({ key: random.pick(KEYS.plain), kind: 'plain' }),
+}
+
+function actionsOf(weights: Readonly<Partial<Record<Action, number>>>): readonly Action[] {
+  return Object.entries(weights).flatMap(([name, weight]) =>
+    // Object.entries forgets the names of a const object.
+    Array.from({ length: weight }, () => name as Action),
+  )
+}
 
 const PREFIXES = ['', '', 'a', 'a/', 'c', 'e/', 'k/', 'p'] as const
 
 export function createS3User(options: S3UserOptions): S3User {
-  const { client, bucket, name, random, lastSeen, written, tell } = options
+  const { client, bucket, name, random, lastSeen, written, tell, habit = 'everything' } = options
   let count = 0
   const target = (key: string) => `/${bucket}/${key}`
   const nextId = () => `${name}-${count++}`
@@ -244,8 +266,8 @@ export function createS3User(options: S3UserOptions): S3User {
 
   return {
     async step() {
-      const { key, kind } = pickKey(random)
-      await actions[random.pick(ACTIONS)](options.hotKey ?? key, kind)
+      const { key, kind } = pick[habit](random)
+      await actions[random.pick(ACTIONS[habit])](options.hotKey ?? key, kind)
     },
     get,
     list,

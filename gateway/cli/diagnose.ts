@@ -244,7 +244,7 @@ const MOUNT_RULES: readonly MountRule[] = [
     level: 'warning',
     broken: ({ openat2, timeGranularityNs }) => openat2 && timeGranularityNs > 1000,
     sentence: (root) =>
-      `${root} keeps coarse times; a file rewritten by others within the same tick and of the same size may go unnoticed.`,
+      `${root} keeps coarse times; when others rewrite a file twice within one tick, at the same size, the second time goes unnoticed.`,
   },
 ]
 

@@ -7,9 +7,10 @@ import { type Fault, killing, pausing, startFaults } from '../../conformance/his
 import { type Gateways, startGateways } from '../../conformance/history/gateways.ts'
 import { createBucket, runLoad } from '../../conformance/history/load.ts'
 import { createRecorder, type Recorder } from '../../conformance/history/recorder.ts'
+import type { Habit } from '../../conformance/history/s3-user.ts'
 import { tellProgress } from '../../conformance/history/tell.ts'
 import { randomOf } from '../../conformance/random.ts'
-import { cutting, type Hand, mountAgain, restarting, takeHand } from './history-machines.ts'
+import { cutting, type Hand, mountAgain, restarting, slowDown, takeHand } from './history-machines.ts'
 
 const TREE = 'tree'
 const FRESH_MOUNT = '/mnt/user-fresh'
@@ -28,6 +29,7 @@ export type LabRun = {
   readonly bucket: string
   readonly clients: number
   readonly hotKey?: string | undefined
+  readonly habit?: Habit | undefined
   readonly seed: number
   readonly operations: number
   readonly seconds: number
@@ -51,9 +53,13 @@ export type LabGateways = Gateways & { readonly hand: Hand }
  */
 export async function startOnMounts(options: {
   readonly publishRoot: boolean
+  /** Of a gateway's call to its mount. */
+  readonly callTimeoutSeconds?: number | undefined
+  /** Of each answer of the server to a gateway's machine. Default: none. */
+  readonly delayMs?: number | undefined
   readonly program?: readonly string[] | undefined
 }): Promise<LabGateways> {
-  const { publishRoot, program } = options
+  const { publishRoot, program, callTimeoutSeconds, delayMs } = options
   const hand = takeHand()
   await mkdir(join(labPlace('LAB_GATEWAY_1'), TREE), { recursive: true })
   await mountAgain(hand, { name: 'user', number: 3 }, FRESH_MOUNT, 'lookupcache=none')
@@ -64,7 +70,8 @@ export async function startOnMounts(options: {
     const root = join(labPlace(`LAB_GATEWAY_${machine.number}`), TREE)
     roots.push({ root, ...(publishRoot && { publishRoot: join(publishMount, TREE) }) })
   }
-  const gateways = await startGateways({ roots, ...(program !== undefined && { program }) })
+  if (delayMs !== undefined) for (const machine of GATEWAY_MACHINES) await slowDown(hand, machine, delayMs)
+  const gateways = await startGateways({ roots, callTimeoutSeconds, ...(program !== undefined && { program }) })
   return {
     ...gateways,
     hand,
@@ -77,7 +84,7 @@ export async function startOnMounts(options: {
 
 /** Resolves when every fault is over, both gateways answer, and every key has been looked at once more. */
 export async function runInLab({ instances, endpoints, hand }: LabGateways, run: LabRun): Promise<Recorder> {
-  const { bucket, clients, hotKey, seed, operations, seconds, faultEveryMs } = run
+  const { bucket, clients, hotKey, habit, seed, operations, seconds, faultEveryMs } = run
   const recorder = createRecorder()
   const [first] = endpoints
   if (first === undefined) throw new Error('there is no gateway')
@@ -93,10 +100,14 @@ export async function runInLab({ instances, endpoints, hand }: LabGateways, run:
     {
       endpoints,
       bucket,
-      filesRoot: join(labPlace('LAB_USER'), TREE),
-      freshFilesRoot: join(FRESH_MOUNT, TREE),
+      // There is nothing for a file user on the plain keys.
+      ...(habit !== 'looks-first' && {
+        filesRoot: join(labPlace('LAB_USER'), TREE),
+        freshFilesRoot: join(FRESH_MOUNT, TREE),
+      }),
       clients,
       hotKey,
+      habit,
       seed,
       operationsMax: operations,
       secondsMax: seconds,

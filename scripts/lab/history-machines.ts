@@ -51,6 +51,10 @@ export async function mountAgain(
   await hand.run(`mkdir -p ${directory} && nsenter --net=/run/netns/${name} unshare --uts sh -c '${mount}'`)
 }
 
+/** From now on each answer of the server takes longer to it: what is done under a lock lasts, so that a cut is likely to come in the middle of it. */
+export const slowDown = (hand: Hand, { number }: Machine, delayMs: number): Promise<void> =>
+  hand.run(`tc qdisc add dev lab${number} root netem delay ${delayMs}ms`)
+
 /** Nothing goes in or out of one of them, for longer than the server's lease of 10 seconds. */
 export const cutting = (hand: Hand, machines: readonly Machine[], everyMs: number): Fault => ({
   everyMs,

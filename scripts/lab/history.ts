@@ -2,13 +2,14 @@
  * Runs in the guest: the history test (conformance/history) on the mounts of two gateway machines, with a file user on a third one.
  *
  *     node scripts/lab/history.ts --operations 10000 --faults kill,pause,cut,restart
- *     node scripts/lab/history.ts --broken 'no fencing' --faults cut    # a build broken on purpose: is it noticed?
+ *     node scripts/lab/history.ts --broken 'no fencing' --faults cut …    # a build broken on purpose: is it noticed? (README.md)
  */
 import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { breakages } from '../../conformance/history/breakages.ts'
 import { makeBrokenBuild } from '../../conformance/history/broken-build.ts'
 import { checkHistory } from '../../conformance/history/check-history.ts'
+import { type Habit, habits } from '../../conformance/history/s3-user.ts'
 import { tellHistory, tellSurprises } from '../../conformance/history/tell.ts'
 import { seedOf } from '../../conformance/random.ts'
 import { type LabFault, type LabRun, labPlace, runInLab, startOnMounts } from './history-lab.ts'
@@ -18,6 +19,9 @@ type Options = {
   readonly seconds: number
   readonly clients: number
   readonly hotKey?: string
+  readonly habit: Habit
+  readonly callTimeout?: number
+  readonly delay?: number
   readonly faults: readonly LabFault[]
   readonly every: number
   readonly publishRoot: boolean
@@ -46,6 +50,17 @@ const options = new Command('history')
   .option('--seconds <number>', 'and no longer than this', whole, 2400)
   .option('--clients <number>', 'S3 clients', whole, 16)
   .option('--hot-key <key>', 'the only one that they write')
+  .addOption(
+    new Option('--habit <name>', 'of the clients; looks-first: most writes look before, for locks that are lost')
+      .choices(habits)
+      .default('everything'),
+  )
+  .option(
+    '--call-timeout <seconds>',
+    'of a call to a mount; longer than a cut, what was stopped goes on after it',
+    whole,
+  )
+  .option('--delay <ms>', 'of each answer of the server to a gateway: what is done under a lock lasts', whole)
   .option('--faults <kinds>', 'of kill, pause, cut, restart; or none', faultsOf, [])
   .option('--every <seconds>', 'between two pauses, cuts or restarts', whole, 20)
   .option('--no-publish-root', 'publish by the mount that is read from')
@@ -55,10 +70,10 @@ const options = new Command('history')
   .opts<Options>()
 
 /** Of a broken build: a history can be checked only when nothing is under way. */
-const ROUND = 5000
+const ROUND = 1000
 
 const seed = seedOf('history')
-const { operations, seconds, clients, hotKey, faults, every, publishRoot } = options
+const { operations, seconds, clients, hotKey, habit, faults, every } = options
 const run: LabRun = {
   bucket: 'history',
   seed,
@@ -66,15 +81,17 @@ const run: LabRun = {
   seconds,
   clients,
   hotKey,
+  habit,
   faults,
   faultEveryMs: every * 1000,
 }
+const mounts = { publishRoot: options.publishRoot, callTimeoutSeconds: options.callTimeout, delayMs: options.delay }
 const source = options.source && resolve(options.source)
 process.exitCode = await (options.broken === undefined ? complete() : broken(options.broken))
 
 async function complete(): Promise<number> {
   const program = source && [join(source, 'scripts/causeway'), 'serve']
-  const gateways = await startOnMounts({ publishRoot, program: program || undefined })
+  const gateways = await startOnMounts({ ...mounts, program: program || undefined })
   try {
     const recorder = await runInLab(gateways, run)
     await recorder.write(join(labPlace('LAB_OUT'), 'history.jsonl'))
@@ -89,11 +106,13 @@ async function broken(name: string): Promise<number> {
   const breakage = breakages.find((each) => each.name === name)
   if (breakage === undefined) throw new Error(`there is no breakage '${name}' in breakages.ts`)
   const build = await makeBrokenBuild(breakage.edit, source || undefined)
-  const gateways = await startOnMounts({ publishRoot, program: build.program })
+  const gateways = await startOnMounts({ ...mounts, program: build.program })
   try {
     for (let made = 0, round = 0; made < operations; round++) {
       const more = { bucket: `round-${round}`, operations: ROUND, seed: seed + round * 100 }
-      const { events } = await runInLab(gateways, { ...run, ...more })
+      const recorder = await runInLab(gateways, { ...run, ...more })
+      const { events } = recorder
+      await recorder.write(join(labPlace('LAB_OUT'), 'history.jsonl'))
       made += events.length
       // A whole build has padded answers, too: they show nothing here.
       const [finding] = checkHistory(events).findings.filter(({ kind }) => kind !== 'padded answer')

@@ -1,8 +1,10 @@
 /** After a boot: what is there, and the end of what was left half done. */
 import { readdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pLimit from 'p-limit'
-import type { FastClient } from '../../conformance/fast-client.ts'
+import type { Answer } from '../../conformance/connection.ts'
+import type { FastClient, FastRequest } from '../../conformance/fast-client.ts'
 import type { Instance } from '../../conformance/instance.ts'
 import { md5 } from '../../conformance/random.ts'
 import { bucket, bucketVersion, metadataOf, targetOf } from './power-loss-client.ts'
@@ -11,6 +13,16 @@ import type { OpenUpload } from './power-loss-judge.ts'
 import { abort, complete } from './power-loss-load.ts'
 
 const DAY_MS = 24 * 3_600_000
+const TRIES_MAX = 10
+
+/** As any S3 client: "slow down", of a gateway that has just started on a busy machine, says nothing of what is there. */
+async function ask(client: FastClient, request: FastRequest): Promise<Answer> {
+  for (let tries = 1; ; tries++) {
+    const answer = await client.send(request)
+    if (answer.status !== 503 || tries === TRIES_MAX) return answer
+    await sleep(1000)
+  }
+}
 
 /** Looks at each key and notes it. */
 export async function lookAt(
@@ -36,7 +48,7 @@ async function see(client: FastClient, key: string): Promise<Seen> {
   const isBucket = key.startsWith('bucket:')
   const method = isBucket ? 'HEAD' : 'GET'
   try {
-    const answer = await client.send({ method, target: targetOf(key), headers: { 'x-amz-checksum-mode': 'ENABLED' } })
+    const answer = await ask(client, { method, target: targetOf(key), headers: { 'x-amz-checksum-mode': 'ENABLED' } })
     const { status, headers, body, text } = answer
     if (status === 404) return absent
     if (status !== 200) return { unreadable: `${status} ${text}` }
@@ -60,7 +72,7 @@ export async function listKeys(client: FastClient, journal: Journal): Promise<vo
   const keys: string[] = []
   for (let token = ''; ; ) {
     const more = token === '' ? '' : `&continuation-token=${encodeURIComponent(token)}`
-    const { status, text } = await client.send({ method: 'GET', target: `/${bucket}?list-type=2${more}` })
+    const { status, text } = await ask(client, { method: 'GET', target: `/${bucket}?list-type=2${more}` })
     if (status !== 200) throw new Error(`The listing is ${status} ${text}`)
     keys.push(...valuesOf(text, 'Key'))
     token = valuesOf(text, 'NextContinuationToken')[0] ?? ''
@@ -73,7 +85,7 @@ export async function listUploads(
   client: FastClient,
   journal: Journal,
 ): Promise<readonly { key: string; uploadId: string }[]> {
-  const { status, text } = await client.send({ method: 'GET', target: `/${bucket}?uploads` })
+  const { status, text } = await ask(client, { method: 'GET', target: `/${bucket}?uploads` })
   if (status !== 200) throw new Error(`The listing of uploads is ${status} ${text}`)
   const ids = valuesOf(text, 'UploadId')
   const uploads = valuesOf(text, 'Key').map((key, index) => ({ key, uploadId: ids[index] ?? '' }))
@@ -84,7 +96,7 @@ export async function listUploads(
 }
 
 async function listParts(client: FastClient, { key, uploadId }: { key: string; uploadId: string }): Promise<Part[]> {
-  const { text } = await client.send({ method: 'GET', target: `${targetOf(key)}?uploadId=${uploadId}` })
+  const { text } = await ask(client, { method: 'GET', target: `${targetOf(key)}?uploadId=${uploadId}` })
   const [eTags, sizes] = [valuesOf(text, 'ETag'), valuesOf(text, 'Size')]
   return valuesOf(text, 'PartNumber').map((number, index) => ({
     partNumber: Number(number),
