@@ -13,7 +13,7 @@ export type Tags = NonNullable<Description['tags']>
 
 const METADATA_MAX_BYTES = 2048
 const REDIRECT_MAX_BYTES = 2048
-const OBJECT_TAGS_MAX = 10
+export const OBJECT_TAGS_MAX = 10
 
 /** Stored and given back verbatim, `expires` too, whatever it says (P-129). */
 const VERBATIM = ['cache-control', 'content-disposition', 'content-language', 'expires'] as const

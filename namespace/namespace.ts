@@ -1,6 +1,7 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { amendObject } from './amend-object.ts'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
@@ -241,6 +242,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       stat: ({ bucket, key }) => coded(at(bucket).then((place) => statObject(place, key))),
       remove: ({ bucket, key }, { precondition }) =>
         coded(at(bucket).then((place) => removeObject(place, key, precondition))),
+      amend: ({ bucket, key }, change) => coded(at(bucket).then((place) => amendObject(place, key, change))),
       copy: (source, target, options) =>
         coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
       list: (query) => coded(at(query.bucket).then((place) => listObjects(place, query))),

@@ -18,13 +18,15 @@ import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
 export type Content = Pick<StoredRecord, 'eTag' | 'headers' | 'metadata'> &
-  Partial<Pick<StoredRecord, keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId'>>
+  Partial<Pick<StoredRecord, keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId' | 'owner'>>
 
 export type Publication = {
   readonly key: string
   readonly temporary: Temporary
   readonly content: Content
   readonly precondition?: Precondition | undefined
+  /** Default: now. */
+  readonly lastModifiedMs?: number | undefined
   /** Called under the lock, when no precondition can refuse any more, with the paths that the temporary may have from then on. */
   readonly beforeRename?: (temporaryPaths: readonly string[]) => Promise<void>
 }
@@ -106,24 +108,25 @@ async function judged(place: Place, { key, precondition }: Publication): Promise
 /** Under the exclusive lock. undefined: it is a file after all, since it has bytes or its record no room on the directory. */
 async function publishDirectory(
   place: Place,
-  { key, temporary, content }: Publication,
+  { key, temporary, content, lastModifiedMs }: Publication,
 ): Promise<ObjectStat | undefined> {
   const { sizeBytes } = await place.calls.stat(temporary.descriptor)
   if (sizeBytes > 0) return undefined
-  const now = place.options.now()
+  const now = lastModifiedMs ?? place.options.now()
   const fixed = { v: 1, kind: 'directory', sizeBytes, mtimeNs: '', lastModifiedMs: now } as const
   return writeDirectoryObject(place, key, { ...fixed, owner: ownerOf(place), ...content })
 }
 
 type Prepared = { readonly record: StoredRecord; readonly attribute: Buffer | undefined; readonly stat: Stat }
 
-async function prepareRecord(place: Place, { temporary, content }: Publication): Promise<Prepared> {
+async function prepareRecord(place: Place, { temporary, content, lastModifiedMs }: Publication): Promise<Prepared> {
+  const now = lastModifiedMs ?? place.options.now()
   const stat = await place.calls.stat(temporary.descriptor)
   const record: StoredRecord = {
     v: 1,
     kind: 'object',
     sizeBytes: stat.sizeBytes,
-    mtimeNs: publicationTimeNs(place.options.now(), place.root.capabilities.timeGranularityNs).toString(),
+    mtimeNs: publicationTimeNs(now, place.root.capabilities.timeGranularityNs).toString(),
     owner: ownerOf(place),
     ...content,
   }

@@ -256,6 +256,11 @@ export type Namespace = {
     stat(target: ObjectTarget): Promise<ObjectStat>
     /** false when there was nothing. */
     remove(target: ObjectTarget, options: { readonly precondition?: Precondition | undefined }): Promise<boolean>
+    /**
+     * Tags, ACL, retention and hold of an object that is there, anew, by what `change` answers of it as it is; all else stays, Last-Modified and ETag
+     * too, and no version is made (P-175). `change` throws to refuse. Throws NoSuchKey.
+     */
+    amend(target: ObjectTarget, change: (stat: ObjectStat) => Amendable): Promise<ObjectStat>
     copy(
       source: ObjectTarget,
       target: ObjectTarget,

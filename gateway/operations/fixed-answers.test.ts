@@ -105,7 +105,6 @@ describe('what is not implemented says so', () => {
     'PutBucketPolicy',
     'PutBucketAcl',
     'PutObjectAcl',
-    'PutObjectTagging',
     'PutBucketEncryption',
     'RenameObject',
     'PutObjectAnnotation',

@@ -80,7 +80,6 @@ const rows: readonly FixedAnswer[] = [
 
   // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
   onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),
-  onObject('PutObjectTagging', 'PUT', 'tagging', 's3:PutObjectTagging', notImplemented()),
   onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
   onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
   onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),

@@ -31,6 +31,7 @@ import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putObject } from './put-object.ts'
+import { putObjectTagging } from './put-object-tagging.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -63,6 +64,7 @@ export const operations: readonly Operation[] = [
   listParts,
   putBucketTagging,
   putObject,
+  putObjectTagging,
   uploadPart,
   uploadPartCopy,
   ...preflights,

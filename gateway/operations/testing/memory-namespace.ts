@@ -136,6 +136,13 @@ function objectVerbs(
       precondition?.(objects.get(target.key)?.stat)
       return objects.delete(target.key)
     },
+    async amend(target, change) {
+      const { stat, bytes } = objectOf(buckets, target)
+      const { tags: _t, acl: _a, retention: _r, legalHold: _l, ...kept } = stat
+      const amended = { ...kept, ...change(stat) }
+      bucketOf(buckets, target.bucket).objects.set(target.key, { stat: amended, bytes })
+      return amended
+    },
     async copy(source, target, { describe, checksum: algorithm, precondition }) {
       const from = objectOf(buckets, source)
       const description = describe(from.stat)
