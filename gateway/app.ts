@@ -129,6 +129,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       },
       namespace: tree,
       identity,
+      directory,
       s3: config.s3,
       tokens: options.tokens,
       requestId: front.requestId,

@@ -5,7 +5,7 @@
  */
 
 import type { Static, TSchema } from 'typebox'
-import type { Identity, SealedTokens } from '#auth'
+import type { Directory, Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { S3Config } from './config.ts'
@@ -37,6 +37,8 @@ export type Call<Body = undefined> = {
   readonly namespace: Namespace
   /** undefined: anonymous. */
   readonly identity: Identity | undefined
+  /** For grants, which name users by id or e-mail address. */
+  readonly directory: Pick<Directory, 'findByCanonicalId' | 'findByEmail'>
   readonly s3: S3Config
   /** For continuation tokens. */
   readonly tokens: SealedTokens

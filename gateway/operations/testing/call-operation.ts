@@ -21,9 +21,16 @@ export const alice: Identity = {
 export const bob: Identity = {
   canonicalId: 'b'.repeat(64),
   displayName: 'Bob',
+  email: 'bob@example.com',
   userName: 'bob',
   groups: [],
   accessKeyId: 'AKBOB',
+}
+
+/** Knows Alice and Bob. */
+const directory: Call['directory'] = {
+  findByCanonicalId: async (id) => [alice, bob].find(({ canonicalId }) => canonicalId === id),
+  findByEmail: async (address) => [alice, bob].find(({ email }) => email === address),
 }
 
 export type Request = {
@@ -74,6 +81,7 @@ async function callOperation(
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
     namespace: as(identity ?? bob),
     identity,
+    directory,
     s3: { region: request.region ?? 'us-east-1' },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
