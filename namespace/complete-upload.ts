@@ -99,11 +99,12 @@ async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Tempo
 }
 
 function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Chosen): Content {
-  const { headers, metadata } = document
+  const { headers, metadata, owner } = document
   const partChecksums = parts.flatMap((part) => part.checksum?.value ?? [])
   return {
     headers,
     metadata,
+    owner,
     ...amendable(document),
     eTag,
     uploadId,

@@ -36,6 +36,7 @@ export { digestsOf } from './digests.ts'
 export { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
 export type { DigestName, Files, PosixIdentity } from './files.ts'
 export { type MountFault, mountFaults, publishRootAdvice, readMountInfo } from './mount-options.ts'
+export { isFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'
 export { openPosixFiles } from './posix-files.ts'
@@ -232,7 +233,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       find: (name) => coded(findBucket(tree, name, find)),
       remove: (name) => coded(removeBucket(tree, name)),
       list: () => coded(listBuckets(tree)),
-      map: (name, directory, owner) => coded(mapBucket(tree, name, directory, owner)),
+      map: (name, directory, owner, documents) => coded(mapBucket(tree, name, directory, owner, documents)),
       unmap: (name) => coded(unmapBucket(tree, name)),
     },
     objects: {

@@ -20,6 +20,10 @@ const ownerOfUid = (uid: number): Owner => ({
   displayName: `uid-${uid}`,
 })
 
+/** No user of S3, but the name that a file has which only file users wrote. */
+export const isFileUser = ({ canonicalId, displayName }: Owner): boolean =>
+  displayName.startsWith('uid-') && canonicalId === ownerOfUid(Number(displayName.slice('uid-'.length))).canonicalId
+
 /** Milliseconds, rounded down: a Last-Modified must never be later in one answer than in another (P-113). */
 const dateOf = (nanoseconds: bigint): Date => new Date(Number(nanoseconds / 1_000_000n))
 
