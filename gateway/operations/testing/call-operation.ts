@@ -47,6 +47,8 @@ export type Request = {
   /** null: anonymous. Default: Alice. */
   readonly identity?: Identity | null
   readonly region?: string
+  /** Default: new buckets have neither ownership controls nor a public access block. */
+  readonly s3?: Partial<Omit<Call['s3'], 'region'>>
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
 }
@@ -82,7 +84,13 @@ async function callOperation(
     namespace: as(identity ?? bob),
     identity,
     directory,
-    s3: { region: request.region ?? 'us-east-1' },
+    s3: {
+      region: request.region ?? 'us-east-1',
+      objectOwnership: 'none',
+      publicAccessBlock: false,
+      accountPublicAccessBlock: false,
+      ...request.s3,
+    },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
     now: new Date('2026-11-20T12:00:00Z'),
