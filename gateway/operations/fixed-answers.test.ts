@@ -25,9 +25,7 @@ describe('what nobody can have configured is answered as AWS answers where nobod
     ['GetBucketCors', 'NoSuchCORSConfiguration'],
     ['GetBucketLifecycleConfiguration', 'NoSuchLifecycleConfiguration'],
     ['GetBucketEncryption', 'ServerSideEncryptionConfigurationNotFoundError'],
-    ['GetPublicAccessBlock', 'NoSuchPublicAccessBlockConfiguration'],
     ['GetObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError'],
-    ['GetBucketOwnershipControls', 'OwnershipControlsNotFoundError'],
     ['GetBucketWebsite', 'NoSuchWebsiteConfiguration'],
     ['GetBucketReplication', 'ReplicationConfigurationNotFoundError'],
     ['GetBucketMetricsConfiguration', 'NoSuchConfiguration'],
@@ -63,8 +61,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
     'DeleteBucketCors',
     'DeleteBucketLifecycle',
     'DeleteBucketEncryption',
-    'DeleteBucketOwnershipControls',
-    'DeletePublicAccessBlock',
     'DeleteBucketWebsite',
     'DeleteBucketReplication',
   ])('%s is 204', async (name) => {
@@ -103,8 +99,6 @@ describe('what is not implemented says so', () => {
   it.each([
     'PutBucketVersioning',
     'PutBucketPolicy',
-    'PutBucketAcl',
-    'PutObjectAcl',
     'PutBucketEncryption',
     'RenameObject',
     'PutObjectAnnotation',

@@ -25,7 +25,6 @@ type FixedAnswer = {
 const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
   onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
-  onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
   onBucket('GetBucketPolicy', 'GET', 'policy', 's3:GetBucketPolicy', refuse('NoSuchBucketPolicy')),
   onBucket('PutBucketPolicy', 'PUT', 'policy', 's3:PutBucketPolicy', notImplemented()),
   onBucket('DeleteBucketPolicy', 'DELETE', 'policy', 's3:DeleteBucketPolicy', noContent),
@@ -33,24 +32,6 @@ const rows: readonly FixedAnswer[] = [
   onBucket('GetBucketCors', 'GET', 'cors', 's3:GetBucketCORS', refuse('NoSuchCORSConfiguration')),
   onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
   onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
-  onBucket(
-    'GetBucketOwnershipControls',
-    'GET',
-    'ownershipControls',
-    's3:GetBucketOwnershipControls',
-    refuse('OwnershipControlsNotFoundError'),
-  ),
-  onBucket('PutBucketOwnershipControls', 'PUT', 'ownershipControls', 's3:PutBucketOwnershipControls', notImplemented()),
-  onBucket('DeleteBucketOwnershipControls', 'DELETE', 'ownershipControls', 's3:PutBucketOwnershipControls', noContent),
-  onBucket(
-    'GetPublicAccessBlock',
-    'GET',
-    'publicAccessBlock',
-    's3:GetBucketPublicAccessBlock',
-    refuse('NoSuchPublicAccessBlockConfiguration'),
-  ),
-  onBucket('PutPublicAccessBlock', 'PUT', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', notImplemented()),
-  onBucket('DeletePublicAccessBlock', 'DELETE', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', noContent),
   onBucket(
     'GetObjectLockConfiguration',
     'GET',
@@ -79,7 +60,6 @@ const rows: readonly FixedAnswer[] = [
   onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
   // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
-  onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),
   onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
   onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
   onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),

@@ -1,4 +1,5 @@
 import { descriptionFrom, quoted } from '../headers.ts'
+import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
@@ -12,7 +13,7 @@ export const putObject = defineOperation({
   async run(call) {
     const { bucket, key, headers, namespace } = call
     refuseUnsupportedHeaders(headers)
-    const description = descriptionFrom(headers)
+    const description = { ...descriptionFrom(headers), ...(await newObjectAccess(call)) }
     const precondition = writePrecondition(headers, key) // P-138
     // `bytes` is asked for last: that is what tells a waiting client to send its body.
     const { stat } = await namespace.objects.put({ bucket, key }, description, call.bytes, { precondition })

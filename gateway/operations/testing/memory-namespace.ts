@@ -67,7 +67,7 @@ export function createMemoryNamespace(now: () => Date = () => new Date()): Memor
 
 function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: () => Date): Namespace['buckets'] {
   return {
-    async create(name) {
+    async create(name, documents = {}) {
       const existing = buckets.get(name)
       if (existing !== undefined) {
         const own = existing.bucket.owner.canonicalId === caller.canonicalId
@@ -75,7 +75,12 @@ function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       }
       const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
       const bucket = { name, id: randomBytes(8).toString('hex'), owner, created: now(), mappedPath: undefined }
-      buckets.set(name, { bucket, objects: new Map(), uploads: new Map(), documents: new Map() })
+      buckets.set(name, {
+        bucket,
+        objects: new Map(),
+        uploads: new Map(),
+        documents: new Map(Object.entries(documents)),
+      })
       return bucket
     },
     async read(name) {
@@ -172,11 +177,12 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
   return {
     async begin(target, description, checksum) {
       const { uploads } = bucketOf(buckets, target.bucket)
-      const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
+      const initiator = { canonicalId: caller.canonicalId, displayName: caller.displayName }
+      const owner = description.owner ?? initiator
       const uploadId = `${String(uploads.size).padStart(4, '0')}-${randomBytes(6).toString('hex')}`
       const objectExisted = bucketOf(buckets, target.bucket).objects.has(target.key)
       const began = { key: target.key, initiated: now(), objectExisted }
-      const stat: UploadStat = { ...description, ...began, uploadId, owner, checksum }
+      const stat: UploadStat = { ...description, ...began, uploadId, owner, initiator, checksum }
       uploads.set(uploadId, { stat, parts: new Map(), completed: undefined })
       return stat
     },
@@ -280,7 +286,7 @@ function newStat(
   owner: Caller,
   lastModified: Date,
   facts: Pick<ObjectStat, 'headers' | 'metadata' | 'sizeBytes' | 'eTag' | 'checksum'> &
-    Partial<Pick<ObjectStat, 'tags' | 'parts'>>,
+    Partial<Pick<ObjectStat, 'tags' | 'acl' | 'owner' | 'parts'>>,
 ): ObjectStat {
   return {
     bucket: target.bucket,
@@ -288,13 +294,14 @@ function newStat(
     headers: facts.headers,
     metadata: facts.metadata,
     tags: facts.tags,
+    acl: facts.acl,
     sizeBytes: facts.sizeBytes,
     eTag: facts.eTag,
     checksum: facts.checksum,
     parts: facts.parts,
     lastModified,
     versionId: undefined,
-    owner: { canonicalId: owner.canonicalId, displayName: owner.displayName },
+    owner: facts.owner ?? { canonicalId: owner.canonicalId, displayName: owner.displayName },
     foreign: false,
   }
 }
