@@ -40,7 +40,7 @@ describe('headers', () => {
     })
   })
 
-  it.each([
+  it.each<[Record<string, string>, string, string]>([
     [{ 'x-amz-acl': 'private', 'x-amz-grant-read': `id=${bob.canonicalId}` }, 'InvalidRequest', 'not allowed'],
     [{ 'x-amz-grant-read': '' }, 'InvalidArgument', 'Argument format not recognized'],
     [{ 'x-amz-grant-read': bob.canonicalId }, 'InvalidArgument', 'Argument format not recognized'],
@@ -53,7 +53,7 @@ describe('headers', () => {
     [{ 'x-amz-grant-read': 'emailAddress="x@example.com"' }, 'UnresolvableGrantByEmailAddress', ''],
     [{ 'x-amz-grant-read': Array(101).fill(`uri=${ALL_USERS}`).join() }, 'MalformedACLError', '100 grants'],
   ])('%j is %s: %s', async (headers, code, message) => {
-    await expect(read(headers as Record<string, string>)).rejects.toMatchObject({
+    await expect(read(headers)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),
     })

@@ -118,14 +118,18 @@ type By = 'id' | 'uri' | 'emailAddress'
 type Grantee = { readonly by: By; readonly value: string; readonly argument: string }
 type Named = { readonly grantee: Grantee; readonly permission: Permission }
 
-const granteeTypes = new Map([
+type GranteeType = {
+  /** That holds the name. */
+  readonly element: 'ID' | 'URI' | 'EmailAddress'
+  readonly by: By
+  readonly argument: string
+}
+
+const granteeTypes: ReadonlyMap<string, GranteeType> = new Map<string, GranteeType>([
   ['CanonicalUser', { element: 'ID', by: 'id', argument: 'CanonicalUser/ID' }],
   ['Group', { element: 'URI', by: 'uri', argument: 'Group/URI' }],
   ['AmazonCustomerByEmail', { element: 'EmailAddress', by: 'emailAddress', argument: 'EmailAddress' }],
-] as const satisfies readonly [string, { element: string; by: By; argument: string }][]) as ReadonlyMap<
-  string,
-  { readonly element: 'ID' | 'URI' | 'EmailAddress'; readonly by: By; readonly argument: string }
->
+])
 
 /** `id="…", emailAddress=…, uri="…"` (P-182); quotes may be left out. */
 function granteesOf(argument: string, header: string | undefined): readonly Grantee[] {

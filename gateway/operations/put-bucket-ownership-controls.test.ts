@@ -32,8 +32,12 @@ it('keeps each of the three rules until it is deleted, and deletes what is not t
 it('ACLs are not turned off while the bucket’s gives anything to others (P-186)', async () => {
   const { call, put, get } = await bucketHarness()
   const acl = (headers: Record<string, string>) => call(putBucketAcl, { bucket: 'photos', headers })
-  for (const headers of [{ 'x-amz-acl': 'public-read' }, { 'x-amz-grant-read': `id=${bob.canonicalId}` }]) {
-    await acl(headers as Record<string, string>)
+  const others: Record<string, string>[] = [
+    { 'x-amz-acl': 'public-read' },
+    { 'x-amz-grant-read': `id=${bob.canonicalId}` },
+  ]
+  for (const headers of others) {
+    await acl(headers)
     await expect(put('BucketOwnerEnforced')).rejects.toMatchObject({ code: 'InvalidBucketAclWithObjectOwnership' })
     await expect(get()).rejects.toMatchObject({ code: 'OwnershipControlsNotFoundError' })
   }

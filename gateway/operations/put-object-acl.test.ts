@@ -40,7 +40,7 @@ it('replaces the ACL and nothing else: owner, tags and date stay (P-174)', async
   expect(textsOf(await get(), 'Permission')).toEqual(['READ'])
 })
 
-it.each([
+it.each<[string, Record<string, string>, string | undefined, string]>([
   ['nothing', {}, undefined, 'MissingSecurityHeader'],
   ['headers and a document', { 'x-amz-acl': 'private' }, policy(bob.canonicalId), 'UnexpectedContent'],
   ['an unknown canned ACL', { 'x-amz-acl': 'log-delivery-write' }, undefined, 'InvalidArgument'],
@@ -48,7 +48,7 @@ it.each([
   ['another owner', {}, policy(bob.canonicalId, alice.canonicalId), 'AccessDenied'],
 ])('refuses %s and changes nothing', async (_, headers, xml, code) => {
   const { put, get } = await objectHarness()
-  await expect(put(headers as Record<string, string>, xml)).rejects.toMatchObject({ code })
+  await expect(put(headers, xml)).rejects.toMatchObject({ code })
   expect(textsOf(await get(), 'Permission')).toEqual(['FULL_CONTROL'])
 })
 
