@@ -70,7 +70,7 @@ async function complete(
   const chosen = choose(await readParts(place, uploadId, names), wanted, document, options)
   const temporary = (await fillAssembly(place, upload, names, chosen)) ?? (await copyAll(place, upload, chosen))
   try {
-    const content = contentOf(upload, chosen)
+    const content = contentOf(upload, chosen, options)
     const beforeRename = (paths: readonly string[]): Promise<void> => writeIntent(place, upload, paths, chosen)
     const precondition = options.precondition
     const { stat } = await publish(place, { key, temporary, content, precondition, beforeRename })
@@ -98,13 +98,17 @@ async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Tempo
   }
 }
 
-function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Chosen): Content {
+function contentOf(
+  { uploadId, document }: Upload,
+  { eTag, checksum, parts }: Chosen,
+  { defaultRetention }: CompleteOptions,
+): Content {
   const { headers, metadata } = document
   const partChecksums = parts.flatMap((part) => part.checksum?.value ?? [])
   return {
     headers,
     metadata,
-    ...amendable(document),
+    ...amendable({ ...document, retention: document.retention ?? defaultRetention }),
     eTag,
     uploadId,
     ...(checksum && { checksum }),

@@ -304,6 +304,8 @@ export type Namespace = {
         /** The whole object's checksum as the client has it. */
         readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
         readonly checksumType?: ChecksumType | undefined
+        /** Of an upload that began without one. */
+        readonly defaultRetention?: Retention | undefined
       },
     ): Promise<Put>
     abort(target: UploadTarget): Promise<void>

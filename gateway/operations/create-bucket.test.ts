@@ -50,7 +50,7 @@ it.each([
   ['x-amz-acl', 'public-read', 'InvalidBucketAclWithObjectOwnership'],
   ['x-amz-acl', 'nonsense', 'InvalidArgument'],
   ['x-amz-grant-read', 'id="x"', 'InvalidBucketAclWithObjectOwnership'],
-  ['x-amz-bucket-object-lock-enabled', 'true', 'NotImplemented'],
+  ['x-amz-bucket-object-lock-enabled', 'perhaps', 'InvalidArgument'],
   ['x-amz-object-ownership', 'ObjectWriter', 'NotImplemented'],
 ])('refuses %s: %s with %s and makes no bucket', async (name, value, code) => {
   const { call, namespace } = createHarness()

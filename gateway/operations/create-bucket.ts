@@ -1,7 +1,9 @@
 import Type from 'typebox'
 import { type Namespace, NamespaceError } from '#namespace'
+import type { BucketDocuments } from '../bucket-documents.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { defineOperation } from '../operation.ts'
+import type { S3Headers } from '../s3-request.ts'
 import { checkBucketName } from './bucket-name.ts'
 import { refuseUnsupportedBucketHeaders } from './unsupported-headers.ts'
 
@@ -18,7 +20,7 @@ export const createBucket = defineOperation({
     checkBucketName(bucket)
     checkLocation(body?.LocationConstraint, s3.region)
     refuseUnsupportedBucketHeaders(headers)
-    await createOrFindOwn(namespace, bucket, s3.region)
+    await createOrFindOwn(namespace, bucket, s3.region, wantsObjectLock(headers) ? lockedDocuments : {})
     return { status: 200, headers: { location: `/${bucket}` } }
   },
 })
@@ -32,10 +34,28 @@ function checkLocation(location: string | undefined, region: string): void {
   throw new GatewayError('IllegalLocationConstraintException', { message })
 }
 
+/** Object lock comes with versioning, which cannot be suspended any more. */
+const lockedDocuments: Partial<BucketDocuments> = { versioning: { status: 'Enabled' }, 'object-lock': {} }
+
+/** Throws InvalidArgument. */
+function wantsObjectLock(headers: S3Headers): boolean {
+  const given = headers.get('x-amz-bucket-object-lock-enabled') ?? 'false'
+  if (/^(?:true|false)$/i.test(given)) return given.toLowerCase() === 'true'
+  throw new GatewayError('InvalidArgument', {
+    ArgumentName: 'x-amz-bucket-object-lock-enabled',
+    ArgumentValue: given,
+  })
+}
+
 /** P-180: in us-east-1 an owner who creates a bucket again is told that it is there, and nothing changes. */
-async function createOrFindOwn(namespace: Namespace, bucket: string, region: string): Promise<void> {
+async function createOrFindOwn(
+  namespace: Namespace,
+  bucket: string,
+  region: string,
+  documents: Partial<BucketDocuments>,
+): Promise<void> {
   try {
-    await namespace.buckets.create(bucket)
+    await namespace.buckets.create(bucket, documents)
   } catch (error) {
     const own = error instanceof NamespaceError && error.code === 'BucketAlreadyOwnedByYou'
     if (!own || region !== 'us-east-1') throw error

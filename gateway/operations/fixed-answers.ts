@@ -9,7 +9,7 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { type GatewayCode, GatewayError } from '../gateway-error.ts'
 import { type Call, defineOperation, type Match, type Operation } from '../operation.ts'
 import type { Reply } from '../reply.ts'
-import { noLock, notEncrypted } from './unsupported-headers.ts'
+import { notEncrypted } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
 /** Throws where the answer is an error. */
@@ -52,14 +52,6 @@ const rows: readonly FixedAnswer[] = [
   onBucket('PutPublicAccessBlock', 'PUT', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', notImplemented()),
   onBucket('DeletePublicAccessBlock', 'DELETE', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', noContent),
   onBucket(
-    'GetObjectLockConfiguration',
-    'GET',
-    'object-lock',
-    's3:GetBucketObjectLockConfiguration',
-    refuse('ObjectLockConfigurationNotFoundError'),
-  ),
-  onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
-  onBucket(
     'GetBucketLifecycleConfiguration',
     'GET',
     'lifecycle',
@@ -78,12 +70,8 @@ const rows: readonly FixedAnswer[] = [
   onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
   onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
-  // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
+  // Of an object.
   onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),
-  onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectLegalHold', 'PUT', 'legal-hold', 's3:PutObjectLegalHold', refuse('InvalidRequest', noLock)),
 
   // Fixed, well-formed answers (13.2).
   onBucket(

@@ -19,6 +19,9 @@ import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getObject } from './get-object.ts'
 import { getObjectAcl } from './get-object-acl.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
+import { getObjectLegalHold } from './get-object-legal-hold.ts'
+import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
+import { getObjectRetention } from './get-object-retention.ts'
 import { getObjectTagging } from './get-object-tagging.ts'
 import { headBucket } from './head-bucket.ts'
 import { headObject } from './head-object.ts'
@@ -31,6 +34,9 @@ import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putObject } from './put-object.ts'
+import { putObjectLegalHold } from './put-object-legal-hold.ts'
+import { putObjectLockConfiguration } from './put-object-lock-configuration.ts'
+import { putObjectRetention } from './put-object-retention.ts'
 import { putObjectTagging } from './put-object-tagging.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -53,6 +59,9 @@ export const operations: readonly Operation[] = [
   getObject,
   getObjectAcl,
   getObjectAttributes,
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
   getObjectTagging,
   headBucket,
   headObject,
@@ -64,6 +73,9 @@ export const operations: readonly Operation[] = [
   listParts,
   putBucketTagging,
   putObject,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
   putObjectTagging,
   uploadPart,
   uploadPartCopy,

@@ -10,8 +10,6 @@ describe('on objects', () => {
     ['x-amz-acl', 'authenticated-read', 'AccessControlListNotSupported'],
     ['x-amz-acl', 'mine', 'InvalidArgument'],
     ['x-amz-grant-full-control', 'id="a"', 'AccessControlListNotSupported'],
-    ['x-amz-object-lock-legal-hold', 'OFF', 'InvalidRequest'],
-    ['x-amz-object-lock-retain-until-date', '2030-01-01T00:00:00Z', 'InvalidRequest'],
     ['x-amz-write-offset-bytes', '5', 'NotImplemented'],
   ])('%s: %s is %s', (name, value, code) => {
     expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }))).toThrow(expect.objectContaining({ code }))
@@ -42,7 +40,6 @@ describe('on buckets', () => {
   it.each([
     ['x-amz-acl', 'private'],
     ['x-amz-object-ownership', 'BucketOwnerEnforced'],
-    ['x-amz-bucket-object-lock-enabled', 'false'],
   ])('%s: %s is let through', (name, value) => {
     expect(() => refuseUnsupportedBucketHeaders(headersOf({ [name]: value }))).not.toThrow()
   })

@@ -1,5 +1,5 @@
 /**
- * Headers that ask for what is not there. A client that asks for encryption, an ACL or a lock must not be told that it has it, so each is
+ * Headers that ask for what is not there. A client that asks for encryption or an ACL must not be told that it has it, so each is
  * refused before anything is done. One table; operations on objects call `refuseUnsupportedHeaders` first.
  */
 
@@ -20,7 +20,6 @@ type Refusal = {
 export const notEncrypted =
   'Objects are stored as plain bytes, because others read them as files; this service encrypts nothing and does not claim to'
 const noAcls = 'The bucket does not allow ACLs'
-export const noLock = 'Bucket is missing Object Lock Configuration'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl */
 const cannedAcls = [
@@ -44,8 +43,6 @@ const refusals: readonly Refusal[] = [
     message: noAcls,
   },
   { header: 'x-amz-grant-', code: 'AccessControlListNotSupported', message: noAcls },
-  // P-194: a bucket without lock refuses retention and hold alike, OFF too.
-  { header: 'x-amz-object-lock-', code: 'InvalidRequest', message: noLock },
   {
     header: 'x-amz-write-offset-bytes',
     code: 'NotImplemented',
@@ -72,12 +69,6 @@ const bucketRefusals: readonly Refusal[] = [
     known: ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'],
     code: 'NotImplemented',
     message: 'Buckets are BucketOwnerEnforced here: ACLs are not supported',
-  },
-  {
-    header: 'x-amz-bucket-object-lock-enabled',
-    harmless: ['false', 'False'],
-    code: 'NotImplemented',
-    message: 'Object lock is not supported',
   },
 ]
 

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type {
+  Amendable,
   Body,
   Bucket,
   Caller,
@@ -67,7 +68,7 @@ export function createMemoryNamespace(now: () => Date = () => new Date()): Memor
 
 function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: () => Date): Namespace['buckets'] {
   return {
-    async create(name) {
+    async create(name, documents = {}) {
       const existing = buckets.get(name)
       if (existing !== undefined) {
         const own = existing.bucket.owner.canonicalId === caller.canonicalId
@@ -75,7 +76,12 @@ function bucketVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       }
       const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
       const bucket = { name, id: randomBytes(8).toString('hex'), owner, created: now(), mappedPath: undefined }
-      buckets.set(name, { bucket, objects: new Map(), uploads: new Map(), documents: new Map() })
+      buckets.set(name, {
+        bucket,
+        objects: new Map(),
+        uploads: new Map(),
+        documents: new Map(Object.entries(documents)),
+      })
       return bucket
     },
     async read(name) {
@@ -200,7 +206,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       parts.set(partNumber, part)
       return partStat(part)
     },
-    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType }) {
+    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType, defaultRetention }) {
       const upload = find(target)
       if (upload.completed !== undefined) return upload.completed
       checkCompleteType(upload.stat, checksumType)
@@ -217,6 +223,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       precondition?.(objects.get(target.key)?.stat)
       const stat = newStat(target, caller, now(), {
         ...upload.stat,
+        retention: upload.stat.retention ?? defaultRetention,
         sizeBytes: bytes.length,
         eTag,
         checksum: whole,
@@ -280,7 +287,7 @@ function newStat(
   owner: Caller,
   lastModified: Date,
   facts: Pick<ObjectStat, 'headers' | 'metadata' | 'sizeBytes' | 'eTag' | 'checksum'> &
-    Partial<Pick<ObjectStat, 'tags' | 'parts'>>,
+    Partial<Pick<ObjectStat, keyof Amendable | 'parts'>>,
 ): ObjectStat {
   return {
     bucket: target.bucket,
@@ -288,6 +295,9 @@ function newStat(
     headers: facts.headers,
     metadata: facts.metadata,
     tags: facts.tags,
+    acl: facts.acl,
+    retention: facts.retention,
+    legalHold: facts.legalHold,
     sizeBytes: facts.sizeBytes,
     eTag: facts.eTag,
     checksum: facts.checksum,
