@@ -45,7 +45,7 @@ export function amendObject(place: Place, key: string, change: Change): Promise<
 async function amendFile(place: Place, key: string, located: Located, change: Change, held: Held): Promise<ObjectStat> {
   const { descriptor } = located.found
   if (descriptor === undefined) throw new Error('asked to stay open, and without a body')
-  const record: StoredRecord = { ...lasting(located), ...amendable(change(located.stat)) }
+  const record = amended(recordOf(located), change(located.stat))
   await requireUnamended(place, located, descriptor, held)
   await writeRecord(place, located, descriptor, record)
   await flushAttribute(place, parentOf(located.path), descriptor)
@@ -55,16 +55,15 @@ async function amendFile(place: Place, key: string, located: Located, change: Ch
 }
 
 /**
- * The record without what can be amended. Where there is none that describes these bytes (a file user's), what S3 said of it so far is frozen: the ETag
- * of a foreign file is made of its ctime, too, which the attribute moves.
+ * The record that describes these bytes. Where there is none (a file user's), what S3 said of it so far is frozen into one: the ETag of a foreign
+ * file is made of its ctime, too, which the attribute moves.
  */
-function lasting({ stat, record: read, found }: Located): StoredRecord {
+function recordOf({ stat, record: read, found }: Located): StoredRecord {
   const believed = read?.trusted === true ? read.record : undefined
-  if (believed !== undefined && fits(believed, found.stat)) {
-    const { tags: _tags, acl: _acl, retention: _retention, legalHold: _legalHold, ...rest } = believed
-    return rest
-  }
+  if (believed !== undefined && fits(believed, found.stat)) return believed
+  const { checksum: _checksum, parts: _parts, partChecksums: _partChecksums, ...lasting } = believed ?? {}
   return {
+    ...lasting,
     v: 1,
     kind: 'object',
     sizeBytes: found.stat.sizeBytes,
@@ -73,9 +72,11 @@ function lasting({ stat, record: read, found }: Located): StoredRecord {
     owner: stat.owner,
     headers: stat.headers,
     metadata: stat.metadata,
-    ...(stat.versionId !== undefined && { versionId: stat.versionId }),
-    ...(believed?.uploadId !== undefined && { uploadId: believed.uploadId }),
   }
+}
+
+function amended({ tags, acl, retention, legalHold, ...kept }: StoredRecord, to: Amendable): StoredRecord {
+  return { ...kept, ...amendable(to) }
 }
 
 /** Throws SlowDown when the lock was lost, and when somebody had it meanwhile and amended: see above. */
@@ -120,14 +121,13 @@ async function amendDirectory(
   held: Held,
 ): Promise<ObjectStat> {
   if (read === undefined) throw new Error('a directory is a key by its record alone')
-  const { tags: _tags, acl: _acl, retention: _retention, legalHold: _legalHold, ...rest } = read.record
-  const record: StoredRecord = { ...rest, ...amendable(change(stat)) }
+  const record = amended(read.record, change(stat))
   if (place.root.locksExpire && !(await held.again())) throw writtenBySomebodyElse()
-  const amended = await writeDirectoryObject(place, key, record, found.attribute).catch(async (error: unknown) => {
+  const inPlace = await writeDirectoryObject(place, key, record, found.attribute).catch(async (error: unknown) => {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw await missing(place, key)
     throw error
   })
-  if (amended !== undefined) return amended
+  if (inPlace !== undefined) return inPlace
   const { eTag, headers, metadata, owner, checksum, uploadId } = record
   const content = {
     ...{ eTag, headers, metadata, owner },
