@@ -137,10 +137,11 @@ function objectVerbs(
     async stat(target) {
       return objectOf(buckets, target).stat
     },
-    async remove(target, { precondition }) {
-      const { objects } = bucketOf(buckets, target.bucket)
-      precondition?.(objects.get(target.key)?.stat)
-      return objects.delete(target.key)
+    async remove({ bucket, key, versionId }, { precondition }) {
+      const { objects } = bucketOf(buckets, bucket)
+      precondition?.(objects.get(key)?.stat)
+      requireNull(versionId)
+      return { changed: objects.delete(key), versionId, deleteMarker: false }
     },
     async amend(target, change) {
       const { stat, bytes } = objectOf(buckets, target)
@@ -403,4 +404,11 @@ function groupByDelimiter(objects: ReadonlyMap<string, StoredObject>, { prefix, 
 
 function nameOf(entry: ListEntry): string {
   return 'prefix' in entry ? entry.prefix : entry.object.key
+}
+
+/** Buckets here never are versioned (P-167). */
+function requireNull(versionId: string | undefined): void {
+  if (versionId === undefined || versionId === 'null') return
+  const message = 'Invalid version id specified'
+  throw new NamespaceError('InvalidArgument', { message, ArgumentName: 'versionId', ArgumentValue: versionId })
 }
