@@ -49,7 +49,7 @@ type Detail = Readonly<Record<string, string | number | undefined>> & { readonly
 type Known = { readonly code: keyof typeof s3Errors; readonly detail: Detail; readonly unexpected: boolean }
 
 /** Names of `detail` that are headers; all others are elements of the XML. */
-const HEADER = /^(?:allow|retry-after|content-range|x-amz-.*)$/i
+const HEADER = /^(?:allow|last-modified|retry-after|content-range|x-amz-.*)$/i
 
 function known(error: unknown): Known {
   if (error instanceof NamespaceError || error instanceof AuthError || error instanceof GatewayError) {

@@ -4,6 +4,7 @@
  */
 
 import Type, { type TSchema } from 'typebox'
+import { retentionModes } from './object-lock-headers.ts'
 
 /** A property that stands as an attribute of its element, e.g. `'xsi:type': attribute(Type.String())`. */
 export function attribute<Shape extends TSchema>(shape: Shape): Shape {
@@ -172,4 +173,27 @@ export const PublicAccessBlockConfiguration = Type.Object({
   IgnorePublicAcls: Type.Optional(Type.Boolean()),
   BlockPublicPolicy: Type.Optional(Type.Boolean()),
   RestrictPublicBuckets: Type.Optional(Type.Boolean()),
+})
+
+const RetentionMode = Type.Enum(retentionModes)
+
+/** Of an object; both or neither, as its operation says. */
+export const ObjectRetention = Type.Object({
+  Mode: Type.Optional(RetentionMode),
+  RetainUntilDate: Type.Optional(Type.String()),
+})
+
+export const LegalHold = Type.Object({ Status: Type.Enum(['ON', 'OFF']) })
+
+export const ObjectLockConfiguration = Type.Object({
+  ObjectLockEnabled: Type.Enum(['Enabled']),
+  Rule: Type.Optional(
+    Type.Object({
+      DefaultRetention: Type.Object({
+        Mode: RetentionMode,
+        Days: Type.Optional(Type.Integer()),
+        Years: Type.Optional(Type.Integer()),
+      }),
+    }),
+  ),
 })

@@ -1,15 +1,16 @@
 import { amendable } from './amendable.ts'
 import { writeDirectoryObject } from './directory-object.ts'
+import { NamespaceError } from './errors.ts'
 import { fence } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor } from './files.ts'
-import { closeFound, findObject, type Located } from './find-object.ts'
+import { closeFound, type Located } from './find-object.ts'
 import { flushAttribute } from './flush-attribute.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { fits, objectStat } from './object-stat.ts'
-import { missing } from './open-object.ts'
+import { readObject } from './open-object.ts'
 import type { Place } from './place.ts'
 import { publishLocked, requireDone } from './publish.ts'
 import type { StoredRecord } from './record.ts'
@@ -28,11 +29,15 @@ type Change = (stat: ObjectStat) => Amendable
  * has put or deleted the key meanwhile has put or deleted the name, and what is written late goes to the version that was looked at, never to a newer one.
  * Against another amendment of the very same version there is the second look; between that and the write, one of two amendments may be lost.
  */
-export function amendObject(place: Place, key: string, change: Change): Promise<ObjectStat> {
+export function amendObject(
+  place: Place,
+  key: string,
+  versionId: string | undefined,
+  change: Change,
+): Promise<ObjectStat> {
   return place.locks.hold(key, 'exclusive', async (held) => {
     await fence(place, key)
-    const located = await findObject(place, key, { bodyBytesMax: -1, keepOpen: true })
-    if (located === undefined) throw await missing(place, key)
+    const located = await readObject(place, key, versionId, { bodyBytesMax: -1, keepOpen: true })
     try {
       if (located.kind === 'directory') return await amendDirectory(place, key, located, change, held)
       return await amendFile(place, key, located, change, held)
@@ -45,26 +50,26 @@ export function amendObject(place: Place, key: string, change: Change): Promise<
 async function amendFile(place: Place, key: string, located: Located, change: Change, held: Held): Promise<ObjectStat> {
   const { descriptor } = located.found
   if (descriptor === undefined) throw new Error('asked to stay open, and without a body')
-  const record: StoredRecord = { ...lasting(located), ...amendable(change(located.stat)) }
+  const record = amended(recordOf(located), change(located.stat))
   await requireUnamended(place, located, descriptor, held)
   await writeRecord(place, located, descriptor, record)
   await flushAttribute(place, parentOf(located.path), descriptor)
   // A file user who rewrote it meanwhile: the record names the size and time that were looked at, so it says nothing of the new bytes.
   const after = await place.calls.stat(descriptor)
-  return objectStat(place.bucket.name, key, after, { record, trusted: true })
+  const stat = objectStat(place.bucket.name, key, after, { record, trusted: true })
+  return { ...stat, versionId: located.stat.versionId }
 }
 
 /**
- * The record without what can be amended. Where there is none that describes these bytes (a file user's), what S3 said of it so far is frozen: the ETag
- * of a foreign file is made of its ctime, too, which the attribute moves.
+ * The record that describes these bytes. Where there is none (a file user's), what S3 said of it so far is frozen into one: the ETag of a foreign
+ * file is made of its ctime, too, which the attribute moves.
  */
-function lasting({ stat, record: read, found }: Located): StoredRecord {
+function recordOf({ stat, record: read, found }: Located): StoredRecord {
   const believed = read?.trusted === true ? read.record : undefined
-  if (believed !== undefined && fits(believed, found.stat)) {
-    const { tags: _tags, acl: _acl, retention: _retention, legalHold: _legalHold, ...rest } = believed
-    return rest
-  }
+  if (believed !== undefined && fits(believed, found.stat)) return believed
+  const { checksum: _checksum, parts: _parts, partChecksums: _partChecksums, ...lasting } = believed ?? {}
   return {
+    ...lasting,
     v: 1,
     kind: 'object',
     sizeBytes: found.stat.sizeBytes,
@@ -73,9 +78,11 @@ function lasting({ stat, record: read, found }: Located): StoredRecord {
     owner: stat.owner,
     headers: stat.headers,
     metadata: stat.metadata,
-    ...(stat.versionId !== undefined && { versionId: stat.versionId }),
-    ...(believed?.uploadId !== undefined && { uploadId: believed.uploadId }),
   }
+}
+
+function amended({ tags, acl, retention, legalHold, ...kept }: StoredRecord, to: Amendable): StoredRecord {
+  return { ...kept, ...amendable(to) }
 }
 
 /** Throws SlowDown when the lock was lost, and when somebody had it meanwhile and amended: see above. */
@@ -120,14 +127,13 @@ async function amendDirectory(
   held: Held,
 ): Promise<ObjectStat> {
   if (read === undefined) throw new Error('a directory is a key by its record alone')
-  const { tags: _tags, acl: _acl, retention: _retention, legalHold: _legalHold, ...rest } = read.record
-  const record: StoredRecord = { ...rest, ...amendable(change(stat)) }
+  const record = amended(read.record, change(stat))
   if (place.root.locksExpire && !(await held.again())) throw writtenBySomebodyElse()
-  const amended = await writeDirectoryObject(place, key, record, found.attribute).catch(async (error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw await missing(place, key)
+  const inPlace = await writeDirectoryObject(place, key, record, found.attribute).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw new NamespaceError('NoSuchKey', { Key: key })
     throw error
   })
-  if (amended !== undefined) return amended
+  if (inPlace !== undefined) return inPlace
   const { eTag, headers, metadata, owner, checksum, uploadId } = record
   const content = {
     ...{ eTag, headers, metadata, owner },

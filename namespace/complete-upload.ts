@@ -70,8 +70,9 @@ async function complete(
   const chosen = choose(await readParts(place, uploadId, names), wanted, document, options)
   const temporary = (await fillAssembly(place, upload, names, chosen)) ?? (await copyAll(place, upload, chosen))
   try {
-    const content = contentOf(upload, chosen)
-    const beforeRename = (paths: readonly string[]): Promise<void> => writeIntent(place, upload, paths, chosen)
+    const content = contentOf(upload, chosen, options)
+    const beforeRename = (paths: readonly string[], versionId: string | undefined): Promise<void> =>
+      writeIntent(place, upload, { paths, versionId }, chosen)
     const precondition = options.precondition
     const { stat } = await publish(place, { key, temporary, content, precondition, beforeRename })
     await forgetParts(place, upload, names)
@@ -98,14 +99,18 @@ async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Tempo
   }
 }
 
-function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Chosen): Content {
+function contentOf(
+  { uploadId, document }: Upload,
+  { eTag, checksum, parts }: Chosen,
+  { defaultRetention }: CompleteOptions,
+): Content {
   const { headers, metadata, owner } = document
   const partChecksums = parts.flatMap((part) => part.checksum?.value ?? [])
   return {
     headers,
     metadata,
     owner,
-    ...amendable(document),
+    ...amendable({ ...document, retention: document.retention ?? defaultRetention }),
     eTag,
     uploadId,
     ...(checksum && { checksum }),
@@ -132,7 +137,7 @@ const overwrittenSince = (place: Place, { key, document }: Upload, completed: Co
   sizeBytes: completed.sizeBytes,
   eTag: completed.eTag,
   lastModified: new Date(completed.lastModifiedMs),
-  versionId: undefined,
+  versionId: completed.versionId,
   checksum: completed.checksum,
   parts: undefined,
   owner: document.owner,
@@ -142,7 +147,12 @@ const overwrittenSince = (place: Place, { key, document }: Upload, completed: Co
   foreign: false,
 })
 
-function writeIntent(place: Place, { uploadId }: Upload, paths: readonly string[], chosen: Chosen): Promise<void> {
+function writeIntent(
+  place: Place,
+  { uploadId }: Upload,
+  { paths, versionId }: { readonly paths: readonly string[]; readonly versionId: string | undefined },
+  chosen: Chosen,
+): Promise<void> {
   const { eTag, sizeBytes, checksum } = chosen
   const ofBucket = (path: string): string => (place.directory === '' ? path : path.slice(place.directory.length + 1))
   const completed = {
@@ -150,6 +160,7 @@ function writeIntent(place: Place, { uploadId }: Upload, paths: readonly string[
     eTag,
     sizeBytes,
     lastModifiedMs: place.options.now(),
+    ...(versionId !== undefined && { versionId }),
     ...(checksum && { checksum }),
   }
   return writeUploadFile(place, uploadId, 'completed.json', completed)

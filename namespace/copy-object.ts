@@ -1,16 +1,19 @@
 import { pruningOnFailure } from './directories.ts'
 import type { DigestName, Stat } from './files.ts'
-import { closeFound, findObject, type Located } from './find-object.ts'
+import { closeFound, type Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
-import { missing } from './open-object.ts'
+import { readObject } from './open-object.ts'
 import type { Place } from './place.ts'
 import { type Content, type Publication, type Published, publish, publishLocked, requireDone } from './publish.ts'
 import { type Temporary, withTemporary } from './temporary.ts'
 import type { Checksum, ChecksumAlgorithm, Description, ObjectStat, Precondition, Put } from './verbs.ts'
+import { nullVersion } from './version-name.ts'
 import { digestOf } from './write-body.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 type Side = { readonly place: Place; readonly key: string }
+
+export type Source = Side & { readonly versionId: string | undefined }
 
 type CopyOptions = {
   readonly describe: (source: ObjectStat) => Description
@@ -23,13 +26,17 @@ type CopyOptions = {
  *
  * A copy onto itself (new metadata) reads and publishes under one exclusive lock: else it would put old bytes over a newer PUT.
  */
-export async function copyObject(source: Side, target: Side, options: CopyOptions): Promise<Put> {
-  if (source.place.bucket.id !== target.place.bucket.id || source.key !== target.key) {
+export async function copyObject(source: Source, target: Side, options: CopyOptions): Promise<Put> {
+  const isItself = source.place.bucket.id === target.place.bucket.id && source.key === target.key
+  // An older version does not change by what is published.
+  if (!isItself || (source.versionId !== undefined && source.versionId !== nullVersion)) {
     return pruningOnFailure(target.place, target.key, () => copy(source, target, options, publish))
   }
   return target.place.locks.hold(target.key, 'exclusive', (held) =>
     copy(source, target, options, async (place, publication, read) => {
-      const precondition = place.root.locksExpire ? stillThere(read, options.precondition) : options.precondition
+      // In a versioned bucket what is replaced is kept.
+      const isFenced = place.root.locksExpire && (await place.versioning()) === undefined
+      const precondition = isFenced ? stillThere(read, options.precondition) : options.precondition
       return requireDone(await publishLocked(place, { ...publication, precondition }, 'exclusive', held))
     }),
   )
@@ -46,10 +53,9 @@ const stillThere =
 
 type Publish = (place: Place, publication: Publication, read: ObjectStat) => Promise<Published>
 
-async function copy(source: Side, target: Side, options: CopyOptions, publishWith: Publish): Promise<Put> {
+async function copy(source: Source, target: Side, options: CopyOptions, publishWith: Publish): Promise<Put> {
   const { precondition } = options
-  const located = await findObject(source.place, source.key, { bodyBytesMax: 0, keepOpen: true })
-  if (located === undefined) throw await missing(source.place, source.key)
+  const located = await readObject(source.place, source.key, source.versionId, { bodyBytesMax: 0, keepOpen: true })
   try {
     const description = options.describe(located.stat)
     return await withTemporary(target.place, target.key, keyPath(target.key).path, async (temporary) => {

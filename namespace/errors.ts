@@ -20,6 +20,7 @@ export type NamespaceCode =
   | 'InvalidPartOrder'
   | 'InvalidRequest'
   | 'KeyTooLongError'
+  | 'MethodNotAllowed'
   | 'NoSuchBucket'
   | 'NoSuchKey'
   | 'NoSuchUpload'

@@ -33,6 +33,8 @@ export const transit = {
   uploads: '.s3/uploads',
   upload: (uploadId: string) => `.s3/uploads/${uploadId}`,
   records: '.s3/records',
+  /** Older versions and delete markers, in a directory for each key at the key's own path. */
+  versions: '.s3/versions',
 } as const
 
 /** Side-car of the record of a file that has no room for the attribute. */

@@ -6,7 +6,7 @@ import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from 
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
 import { completeUpload } from './complete-upload.ts'
-import { copyObject } from './copy-object.ts'
+import { copyObject, type Source } from './copy-object.ts'
 import { findDocument, removeDocument, writeDocument } from './documents.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno, namespaceErrorOf } from './file-errors.ts'
@@ -28,7 +28,7 @@ import { type Swept, sweep } from './sweep.ts'
 import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
 import { upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
-import type { Bucket, Caller, Namespace } from './verbs.ts'
+import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
 
 export { type Capabilities, probeCapabilities } from './capabilities.ts'
 export type { Finding } from './check-tree.ts'
@@ -216,15 +216,10 @@ function remembering(tree: Tree): FindRecord {
 /** The verbs, bound to a caller. Every FileError that passes here becomes a code. */
 function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): Namespace {
   const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller, find)
-  const side = async ({
-    bucket,
-    key,
-  }: {
-    bucket: string
-    key: string
-  }): Promise<{ place: Awaited<ReturnType<typeof at>>; key: string }> => ({
+  const side = async ({ bucket, key, versionId }: ObjectTarget): Promise<Source> => ({
     place: await at(bucket),
     key,
+    versionId,
   })
   return {
     buckets: {
@@ -239,11 +234,12 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
     objects: {
       put: ({ bucket, key }, description, body, { precondition }) =>
         coded(at(bucket).then((place) => putObject(place, key, description, body, precondition))),
-      open: ({ bucket, key }) => coded(at(bucket).then((place) => openObject(place, key))),
-      stat: ({ bucket, key }) => coded(at(bucket).then((place) => statObject(place, key))),
-      remove: ({ bucket, key }, { precondition }) =>
-        coded(at(bucket).then((place) => removeObject(place, key, precondition))),
-      amend: ({ bucket, key }, change) => coded(at(bucket).then((place) => amendObject(place, key, change))),
+      open: ({ bucket, key, versionId }) => coded(at(bucket).then((place) => openObject(place, key, versionId))),
+      stat: ({ bucket, key, versionId }) => coded(at(bucket).then((place) => statObject(place, key, versionId))),
+      remove: ({ bucket, key, versionId }, options) =>
+        coded(at(bucket).then((place) => removeObject(place, key, versionId, options))),
+      amend: ({ bucket, key, versionId }, change) =>
+        coded(at(bucket).then((place) => amendObject(place, key, versionId, change))),
       copy: (source, target, options) =>
         coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
       list: (query) => coded(at(query.bucket).then((place) => listObjects(place, query))),

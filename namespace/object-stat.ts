@@ -47,7 +47,8 @@ export function objectStat(bucket: string, key: string, stat: Stat, read: ReadRe
     sizeBytes: stat.sizeBytes,
     eTag: content?.eTag ?? foreignETag(stat),
     lastModified: dateOf(stat.mtimeNs),
-    versionId: content?.versionId,
+    // What a file user has rewritten in place still is that version, with other bytes.
+    versionId: believed?.versionId,
     checksum: content?.checksum,
     parts: content?.parts === undefined ? undefined : unpackParts(content.parts, content.partChecksums),
     owner: believed?.owner ?? ownerOfUid(stat.uid),

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
+import { findLatestMarker, findVersion, requireObject } from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { type Place, requireBucket } from './place.ts'
 import type { ObjectStat, OpenObject } from './verbs.ts'
@@ -12,23 +13,42 @@ const smallBytesMax = 64 * 1024
 const readBytes = 256 * 1024
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: one open file; headers and bytes belong together. */
-export async function openObject(place: Place, key: string): Promise<OpenObject> {
-  const located = await findObject(place, key, { bodyBytesMax: smallBytesMax, keepOpen: true })
-  if (located === undefined) throw await missing(place, key)
-  return opened(place.calls, located)
+export async function openObject(place: Place, key: string, versionId?: string): Promise<OpenObject> {
+  return opened(place.calls, await readObject(place, key, versionId, { bodyBytesMax: smallBytesMax, keepOpen: true }))
 }
 
-export async function statObject(place: Place, key: string): Promise<ObjectStat> {
-  const located = await findObject(place, key)
-  if (located === undefined) throw await missing(place, key)
-  return located.stat
+export async function statObject(place: Place, key: string, versionId?: string): Promise<ObjectStat> {
+  return (await readObject(place, key, versionId)).stat
 }
 
-/** NoSuchBucket when it is the bucket that went away. */
-export async function missing(place: Place, key: string): Promise<NamespaceError> {
+/** The current version, or the one that is asked for. Throws what `open` of verbs.ts does. */
+export async function readObject(
+  place: Place,
+  key: string,
+  versionId: string | undefined,
+  want?: { readonly bodyBytesMax: number; readonly keepOpen: boolean },
+): Promise<Located> {
+  if (versionId !== undefined) {
+    const version = await findVersion(place, key, versionId, want)
+    return version === undefined ? Promise.reject(await missing(place, key, versionId)) : requireObject(place, version)
+  }
+  const located = await findObject(place, key, want)
+  if (located === undefined) throw await missing(place, key)
+  return located
+}
+
+/** NoSuchBucket when it is the bucket that went away. After a DELETE in a versioned bucket it says so (P-171). */
+async function missing(place: Place, key: string, versionId?: string): Promise<NamespaceError> {
   keyPath(key)
   await requireBucket(place)
-  return new NamespaceError('NoSuchKey', { Key: key })
+  if (versionId !== undefined) {
+    // In a bucket that never was versioned 'null' is the object itself.
+    if ((await place.versioning()) === undefined) return new NamespaceError('NoSuchKey', { Key: key })
+    return new NamespaceError('NoSuchVersion', { Key: key, VersionId: versionId })
+  }
+  const marker = await findLatestMarker(place, key)
+  const of = marker && { 'x-amz-delete-marker': 'true', 'x-amz-version-id': marker.versionId }
+  return new NamespaceError('NoSuchKey', { Key: key, ...of })
 }
 
 function opened(calls: FileCalls, { stat, found, kind }: Located): OpenObject {

@@ -5,7 +5,7 @@ import type { KeyLocks } from './key-lock.ts'
 import { join } from './layout.ts'
 import type { RecordStore } from './record-store.ts'
 import type { ScanCache } from './scan-cache.ts'
-import type { Bucket, Caller } from './verbs.ts'
+import type { Bucket, Caller, VersioningDocument } from './verbs.ts'
 
 /** A fact worth a counter and a log line; namespace/ itself logs nothing. */
 export type Problem = {
@@ -56,6 +56,8 @@ export type Place = {
   readonly records: RecordStore
   readonly locks: Pick<KeyLocks, 'hold'>
   readonly options: Options
+  /** As it is on disk after this was called; undefined: the bucket never was versioned. One look at a directory. */
+  readonly versioning: () => Promise<VersioningDocument['status'] | undefined>
 }
 
 /** A path of the bucket → a path of its root's Files. */

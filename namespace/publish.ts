@@ -1,3 +1,4 @@
+import { archive, nextIdentity, removeNulls, requireSameCurrent, settle } from './archive-version.ts'
 import { makeDirectories } from './directories.ts'
 import { removeDirectoryObject, writeDirectoryObject } from './directory-object.ts'
 import { NamespaceError } from './errors.ts'
@@ -5,6 +6,7 @@ import { armedPaths, fence, withArmed } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
+import { type Identity, identityOf } from './history.ts'
 import type { Held, LockMode } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
@@ -13,12 +15,18 @@ import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { Temporary } from './temporary.ts'
-import type { Amendable, ObjectStat, Precondition } from './verbs.ts'
+import type { Amendable, ObjectStat, Precondition, VersioningDocument } from './verbs.ts'
+import { nullVersion } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
 export type Content = Pick<StoredRecord, 'eTag' | 'headers' | 'metadata'> &
-  Partial<Pick<StoredRecord, keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId' | 'owner'>>
+  Partial<
+    Pick<
+      StoredRecord,
+      keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId' | 'owner' | 'versionId' | 'order'
+    >
+  >
 
 export type Publication = {
   readonly key: string
@@ -27,8 +35,8 @@ export type Publication = {
   readonly precondition?: Precondition | undefined
   /** Default: now. */
   readonly lastModifiedMs?: number | undefined
-  /** Called under the lock, when no precondition can refuse any more, with the paths that the temporary may have from then on. */
-  readonly beforeRename?: (temporaryPaths: readonly string[]) => Promise<void>
+  /** Called under the lock, when no precondition can refuse any more, with the paths that the temporary may have from then on, and the id. */
+  readonly beforeRename?: (temporaryPaths: readonly string[], versionId: string | undefined) => Promise<void>
 }
 
 /** `consumed`: the temporary is the object now. Otherwise it is still there, for the caller to take away. */
@@ -63,23 +71,28 @@ export async function publishLocked(
   held: Held,
 ): Promise<Published | undefined> {
   const { path, alias, directory } = keyPath(publication.key)
+  const versioning = await place.versioning()
+  // What is replaced there is kept: only an exclusive writer may look at it, and then replace it.
+  if (versioning !== undefined && mode === 'shared') return undefined
   await fence(place, publication.key)
   // A file user may create the file between check and link: the precondition is asked again, of that file.
   for (let attempt = 0; attempt < 10; attempt += 1) {
-    const current = await judged(place, publication)
-    const replace = publication.precondition === undefined || current !== undefined
-    const show = visibly(place, publication, current, held)
-    await publication.beforeRename?.(show.temporaryPaths)
+    const version = versioning && (await prepareVersion(place, publication, versioning))
+    const current = version === undefined ? await judged(place, publication) : version.current
+    const isFile = current !== undefined && current.kind !== 'directory'
+    const replace = version === undefined ? publication.precondition === undefined || current !== undefined : isFile
+    const show = visibly(place, publication, { current, isVersioned: version !== undefined }, held)
+    await publication.beforeRename?.(show.temporaryPaths, version?.told)
     // Bytes of before, plain or aside, win every look-up over a record on the directory: what replaces them is a file as well.
-    if (directory !== undefined && (current === undefined || current.kind === 'directory')) {
+    if (directory !== undefined && version === undefined && !isFile) {
       const stat = await publishDirectory(place, publication)
       if (stat !== undefined) return { stat, consumed: false }
     }
-    const prepared = await prepareRecord(place, publication)
+    const prepared = await prepareRecord(place, publication, version?.identity)
     try {
       const stat = await show.at(path, prepared, replace)
       if (directory !== undefined) await removeDirectoryObject(place, publication.key)
-      return { stat, consumed: true }
+      return { stat: (await version?.end(stat)) ?? stat, consumed: true }
     } catch (error) {
       if (!(await isDirectory(place, path, error))) {
         if (!replace && isErrno(error, 'EEXIST')) continue
@@ -92,9 +105,38 @@ export async function publishLocked(
     if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, publication.key, parentOf(alias))
     const stat = await show.at(alias, prepared, true)
     if (directory !== undefined) await removeDirectoryObject(place, publication.key)
-    return { stat, consumed: true }
+    return { stat: (await version?.end(stat)) ?? stat, consumed: true }
   }
   throw writtenBySomebodyElse()
+}
+
+/** What a publication in a versioned bucket replaces has been archived, and what it will be. */
+type Versioned = {
+  readonly current: Located | undefined
+  readonly identity: Identity
+  /** The id that the client hears of: of a null version none (P-169). */
+  readonly told: string | undefined
+  /** After the commit. */
+  readonly end: (stat: ObjectStat) => Promise<ObjectStat>
+}
+
+async function prepareVersion(
+  place: Place,
+  { key, precondition }: Publication,
+  status: VersioningDocument['status'],
+): Promise<Versioned> {
+  const { current, history } = await settle(place, key)
+  precondition?.(current?.stat)
+  // The null version of a suspended bucket is replaced by the next one.
+  const isKept = current !== undefined && (status === 'Enabled' || identityOf(current).versionId !== nullVersion)
+  const orderMin = isKept ? await archive(place, key, current, history) : history.orderMin
+  const identity = nextIdentity(place, status, orderMin)
+  const told = identity.versionId === nullVersion ? undefined : identity.versionId
+  const end = async (stat: ObjectStat): Promise<ObjectStat> => {
+    if (told === undefined) await removeNulls(place, key, history)
+    return { ...stat, versionId: told }
+  }
+  return { current, identity, told, end }
 }
 
 /** The current object, looked up where the precondition or a directory's key asks for it; the precondition throws. */
@@ -119,7 +161,11 @@ async function publishDirectory(
 
 type Prepared = { readonly record: StoredRecord; readonly attribute: Buffer | undefined; readonly stat: Stat }
 
-async function prepareRecord(place: Place, { temporary, content, lastModifiedMs }: Publication): Promise<Prepared> {
+async function prepareRecord(
+  place: Place,
+  { temporary, content, lastModifiedMs }: Publication,
+  identity: Identity | undefined,
+): Promise<Prepared> {
   const now = lastModifiedMs ?? place.options.now()
   const stat = await place.calls.stat(temporary.descriptor)
   const record: StoredRecord = {
@@ -129,6 +175,9 @@ async function prepareRecord(place: Place, { temporary, content, lastModifiedMs 
     mtimeNs: publicationTimeNs(now, place.root.capabilities.timeGranularityNs).toString(),
     owner: ownerOf(place),
     ...content,
+    ...(identity && { versionId: identity.versionId }),
+    // An id says it itself.
+    ...(identity?.versionId === nullVersion && { order: identity.order }),
   }
   return { record, attribute: await place.records.prepare(record, stat), stat }
 }
@@ -151,15 +200,21 @@ function publicationTimeNs(nowMs: number, granularityNs: number): bigint {
  * How a temporary becomes visible: at once, or, where something was looked at that is to be replaced, armed (fence.ts). A link needs no fence: it
  * asks for the absence of the name by itself, and on NFS would leave a second name of the open file in the armed directory.
  */
-function visibly(place: Place, publication: Publication, current: Located | undefined, held: Held) {
+function visibly(
+  place: Place,
+  publication: Publication,
+  { current, isVersioned }: { readonly current: Located | undefined; readonly isVersioned: boolean },
+  held: Held,
+) {
   const { key, temporary, precondition } = publication
   const atOnce = (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
     makeVisible(place, key, temporary, prepared, path, replace)
-  if (!place.root.locksExpire || precondition === undefined) {
+  if (!place.root.locksExpire || (precondition === undefined && !isVersioned)) {
     return { temporaryPaths: [temporary.path], at: atOnce }
   }
   const armed = armedPaths(place, key, temporary.path)
   const judge = async (): Promise<void> => {
+    if (isVersioned) return requireSameCurrent(place, key, current)
     const now = await judged(place, publication)
     // The precondition holds, but of another object, or of none: `replace` was decided for that one.
     if ((now === undefined) !== (current === undefined)) throw writtenBySomebodyElse()

@@ -1,11 +1,12 @@
+import type { Source } from './copy-object.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { Descriptor } from './files.ts'
-import { closeFound, findObject } from './find-object.ts'
+import { closeFound } from './find-object.ts'
 import type { Held } from './key-lock.ts'
 import { nameOf, parentOf } from './layout.ts'
 import { cleanUp, whenBack } from './no-answer.ts'
-import { missing } from './open-object.ts'
+import { readObject } from './open-object.ts'
 import { type Place, within } from './place.ts'
 import { createTemporary } from './temporary.ts'
 import {
@@ -193,14 +194,13 @@ async function createEmpty(place: Place, path: string): Promise<boolean> {
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html */
 export async function copyPart(
-  source: { readonly place: Place; readonly key: string },
+  source: Source,
   place: Place,
   part: Part,
   select: (source: ObjectStat) => { readonly offset: number; readonly lengthBytes: number },
 ): Promise<PartStat> {
   const upload = await readUpload(place, part.key, part.uploadId)
-  const located = await findObject(source.place, source.key, { bodyBytesMax: 0, keepOpen: true })
-  if (located === undefined) throw await missing(source.place, source.key)
+  const located = await readObject(source.place, source.key, source.versionId, { bodyBytesMax: 0, keepOpen: true })
   try {
     const { offset, lengthBytes } = select(located.stat)
     const algorithm = upload.checksum?.algorithm ?? 'CRC64NVME'

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { dyingFiles } from './testing/dying-files.ts'
 import { alice, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
 import { type WatchedFiles, watchedFiles } from './testing/watched-files.ts'
-import type { Namespace } from './verbs.ts'
+import type { Namespace, Removed } from './verbs.ts'
 
 /** Two workers on one tree: `slow` is interrupted between two of its calls, and there `other` does something whole. */
 let fixture: DocsFixture
@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close())
 
 const inBucket = (...path: readonly string[]): string => fixture.inBucket(...path)
-const remove = (namespace: Namespace, key: string): Promise<boolean> =>
+const remove = (namespace: Namespace, key: string): Promise<Removed> =>
   namespace.objects.remove({ bucket: 'docs', key }, {})
 
 test('an object on its way back survives a directory that comes and goes in its place', async () => {

@@ -9,8 +9,8 @@ import type { Checksum, ContentHeaders, Description, Owner } from './verbs.ts'
  */
 export type StoredRecord = {
   readonly v: 1
-  /** 'object', or 'directory' for a key ending in '/' without bytes. */
-  readonly kind: 'object' | 'directory'
+  /** 'object'; 'directory' for a key ending in '/' without bytes; 'marker' for a delete marker. */
+  readonly kind: 'object' | 'directory' | 'marker'
   readonly sizeBytes: number
   /** Nanoseconds as a decimal string; '' on a directory, whose mtime changes with its entries. */
   readonly mtimeNs: string
@@ -29,7 +29,10 @@ export type StoredRecord = {
   readonly parts?: readonly (readonly [number, number, number])[]
   /** Multipart: base64 of each part, in order. */
   readonly partChecksums?: readonly string[]
+  /** 'null' for what was written while versioning was suspended; none before it was enabled. */
   readonly versionId?: string
+  /** Where it comes among the versions of its key, of one whose id does not say it: see version-name.ts. */
+  readonly order?: number
   /** The upload it came from: a repeated Complete answers the same and never publishes twice. */
   readonly uploadId?: string
   /** On a directory: made by the gateway, so it may be removed when it is empty. */
@@ -126,7 +129,7 @@ function isRecord(value: unknown): value is StoredRecord {
   return (
     isObject(value) &&
     value.v === 1 &&
-    (value.kind === 'object' || value.kind === 'directory') &&
+    (value.kind === 'object' || value.kind === 'directory' || value.kind === 'marker') &&
     typeof value.sizeBytes === 'number' &&
     typeof value.mtimeNs === 'string' &&
     typeof value.eTag === 'string' &&

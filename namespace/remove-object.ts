@@ -4,38 +4,83 @@ import { fence, isSame, removeSame } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
+import { invalidVersionId } from './find-version.ts'
+import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { type Place, requireBucket, within } from './place.ts'
+import { hideObject, removeVersion } from './remove-version.ts'
+import { withTemporary } from './temporary.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
-import type { Precondition } from './verbs.ts'
+import type { Precondition, Removed } from './verbs.ts'
+import { nullVersion } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html; false: there was nothing. */
+type RemoveOptions = {
+  readonly precondition?: Precondition | undefined
+  readonly bypassGovernance?: boolean | undefined
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html */
 export async function removeObject(
   place: Place,
   key: string,
-  precondition: Precondition | undefined,
-): Promise<boolean> {
+  versionId: string | undefined,
+  options: RemoveOptions,
+): Promise<Removed> {
+  const { precondition } = options
   const { path, alias, directory } = keyPath(key)
   const mode = precondition === undefined && directory === undefined ? 'shared' : 'exclusive'
-  const removed = await place.locks.hold(key, mode, async () => {
-    await fence(place, key)
-    if (precondition === undefined) return removeLocked(place, key)
-    const judged = place.root.locksExpire ? await statFiles(place, key) : undefined
-    const current = await findObject(place, key)
-    precondition(current?.stat)
-    // Between the two looks somebody wrote: what was judged is not what would be removed.
-    if (judged !== undefined && current !== undefined && current.kind !== 'directory') requireSame(judged, current)
-    return removeLocked(place, key, judged)
-  })
-  if (!removed) {
+  const removed =
+    (await place.locks.hold(key, mode, async () => {
+      if ((await place.versioning()) !== undefined) return undefined
+      if (versionId !== undefined && versionId !== nullVersion) throw invalidVersionId(versionId)
+      const changed = await removeUnversioned(place, key, precondition)
+      return { changed, versionId, deleteMarker: false }
+    })) ?? (await removeVersioned(place, key, versionId, options))
+  if (!removed.changed) {
     await requireBucket(place)
-    return false
+    return removed
   }
   // The alias of a long name lies in a chain of its own.
   for (const parent of new Set([parentOf(alias), parentOf(path)])) await pruneDirectories(place, key, parent)
-  return true
+  return removed
+}
+
+async function removeVersioned(
+  place: Place,
+  key: string,
+  versionId: string | undefined,
+  options: RemoveOptions,
+): Promise<Removed> {
+  const remove = async (held: Held): Promise<Removed | undefined> => {
+    const status = await place.versioning()
+    // Deleted with its bucket.
+    if (status === undefined) throw writtenBySomebodyElse()
+    return versionId === undefined
+      ? hideObject(place, key, status, options.precondition)
+      : removeVersion(place, key, versionId, options, held)
+  }
+  const removed = await place.locks.hold(key, 'exclusive', remove)
+  if (removed !== undefined) return removed
+  // What is there cannot be pruned.
+  const { again } = await withTemporary(place, key, keyPath(key).path, async () => {
+    const again = await place.locks.hold(key, 'exclusive', remove)
+    if (again === undefined) throw writtenBySomebodyElse()
+    return { again, consumed: false }
+  })
+  return again
+}
+
+async function removeUnversioned(place: Place, key: string, precondition: Precondition | undefined): Promise<boolean> {
+  await fence(place, key)
+  if (precondition === undefined) return removeLocked(place, key)
+  const judged = place.root.locksExpire ? await statFiles(place, key) : undefined
+  const current = await findObject(place, key)
+  precondition(current?.stat)
+  // Between the two looks somebody wrote: what was judged is not what would be removed.
+  if (judged !== undefined && current !== undefined && current.kind !== 'directory') requireSame(judged, current)
+  return removeLocked(place, key, judged)
 }
 
 /** The alias first: were the plain file removed first, a crash would let an older alias show up as the object. */

@@ -11,7 +11,7 @@ import { requireOwnTransit } from './own-transit.ts'
 import type { Options, Place, Root } from './place.ts'
 import { recordStore } from './record-store.ts'
 import { sharedReads } from './shared-reads.ts'
-import type { Bucket, Caller } from './verbs.ts'
+import type { Bucket, Caller, VersioningDocument } from './verbs.ts'
 
 /** An opened tree: its roots, its locks, and the way from a bucket's name to its place. */
 export type Tree = {
@@ -142,6 +142,7 @@ export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undef
     ...ofBucketAt(record, root, options),
     caller,
     calls: root.files.as(caller?.posix),
+    versioning: async () => statusOf((await tree.readDocuments(record.name)).get('versioning')?.()),
     // Reading takes no lock, and must not pay for finding them.
     locks: { hold: (name, mode, work) => tree.locksOf(record, root).hold(name, mode, work) },
     records: recordStore({
@@ -155,4 +156,12 @@ export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undef
       damaged: () => options.problems({ kind: 'damaged-record', bucket: record.name }),
     }),
   }
+}
+
+/** A document that says something else is damaged; then nothing of the bucket may be overwritten. */
+function statusOf(document: unknown): VersioningDocument['status'] | undefined {
+  if (document === undefined) return undefined
+  const status = typeof document === 'object' && document !== null && 'status' in document ? document.status : undefined
+  if (status === 'Enabled' || status === 'Suspended') return status
+  throw new NamespaceError('InternalError', { message: "The bucket's document 'versioning' is damaged." })
 }

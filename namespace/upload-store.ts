@@ -73,6 +73,7 @@ const shapes = {
     eTag: T.String(),
     sizeBytes: T.Number(),
     lastModifiedMs: T.Number(),
+    versionId: T.Optional(T.String()),
     checksum: T.Optional(T.Object({ algorithm: Algorithm, type: Type, value: T.String() })),
   }),
 } as const

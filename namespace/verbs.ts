@@ -255,15 +255,24 @@ export type Namespace = {
       body: Body,
       options: { readonly precondition?: Precondition | undefined },
     ): Promise<Put>
-    /** Throws NoSuchKey. The caller closes it. `precondition` runs on the open file's own stat. */
+    /**
+     * Throws NoSuchKey, with the headers of a delete marker where one is the latest; of a `versionId` NoSuchVersion, InvalidArgument (no id of ours),
+     * MethodNotAllowed (a delete marker). The caller closes it.
+     */
     open(target: ObjectTarget): Promise<OpenObject>
-    /** Throws NoSuchKey. */
+    /** Throws as open does. */
     stat(target: ObjectTarget): Promise<ObjectStat>
-    /** false when there was nothing. */
-    remove(target: ObjectTarget, options: { readonly precondition?: Precondition | undefined }): Promise<boolean>
+    /**
+     * In a versioned bucket it makes a delete marker, or removes the `versionId` for good: then object lock protects it, AccessDenied
+     * (`bypassGovernance`: the caller may, and wants to, remove what is under GOVERNANCE).
+     */
+    remove(
+      target: ObjectTarget,
+      options: { readonly precondition?: Precondition | undefined; readonly bypassGovernance?: boolean | undefined },
+    ): Promise<Removed>
     /**
      * Tags, ACL, retention and hold of an object that is there, anew, by what `change` answers of it as it is; all else stays, Last-Modified and ETag
-     * too, and no version is made (P-175). `change` throws to refuse. Throws NoSuchKey.
+     * too, and no version is made (P-175). `change` throws to refuse. Throws as open does.
      */
     amend(target: ObjectTarget, change: (stat: ObjectStat) => Amendable): Promise<ObjectStat>
     copy(
@@ -309,6 +318,8 @@ export type Namespace = {
         /** The whole object's checksum as the client has it. */
         readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
         readonly checksumType?: ChecksumType | undefined
+        /** Of an upload that began without one. */
+        readonly defaultRetention?: Retention | undefined
       },
     ): Promise<Put>
     abort(target: UploadTarget): Promise<void>

@@ -9,6 +9,7 @@ import { CopyResult, timestamp } from '../shapes.ts'
 import { requestedChecksum } from './checksum-algorithm.ts'
 import { typedChecksumElement } from './checksum-elements.ts'
 import { checkSourceSize, copySource } from './copy-source.ts'
+import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -25,12 +26,13 @@ export const copyObject = defineOperation({
     const describe = descriptionOfCopy(headers)
     if (isSameObject(source, target)) refuseUnchangedCopy(headers)
     const access = await newObjectAccess(call) // P-144: the source's ACL is never taken over
+    const lock = await lockOfNewObject(call) // Never the source's.
 
     const { stat } = await namespace.objects.copy(source, target, {
       describe: (found) => {
         checkCopySource(headers, found) // P-143
         checkSourceSize(found.sizeBytes) // P-145
-        return { ...describe(found), ...access }
+        return { ...describe(found), ...access, ...lock }
       },
       checksum: requestedChecksum(headers), // P-087
       precondition: writePrecondition(headers, key), // P-139

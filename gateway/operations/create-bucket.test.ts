@@ -51,7 +51,7 @@ it.each([
   ['x-amz-acl', 'bucket-owner-read', 'InvalidArgument'],
   ['x-amz-grant-read', 'id="x"', 'InvalidArgument'],
   ['x-amz-grant-read', 'emailAddress="x@example.com"', 'UnresolvableGrantByEmailAddress'],
-  ['x-amz-bucket-object-lock-enabled', 'true', 'NotImplemented'],
+  ['x-amz-bucket-object-lock-enabled', 'perhaps', 'InvalidArgument'],
   ['x-amz-object-ownership', 'objectwriter', 'InvalidArgument'],
 ])('refuses %s: %s with %s and makes no bucket', async (name, value, code) => {
   const { call, namespace } = createHarness()

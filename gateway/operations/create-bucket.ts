@@ -2,12 +2,12 @@ import Type from 'typebox'
 import { isPublicAcl, type ObjectOwnership } from '#auth'
 import { type Namespace, NamespaceError } from '#namespace'
 import { aclOfHeaders, grantsOf, grantsOthers } from '../acl.ts'
+import type { BucketDocuments } from '../bucket-documents.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { documentsOfNewBucket } from '../new-bucket.ts'
 import { type Call, defineOperation } from '../operation.ts'
 import type { S3Headers } from '../s3-request.ts'
 import { checkBucketName } from './bucket-name.ts'
-import { refuseUnsupportedBucketHeaders } from './unsupported-headers.ts'
 
 const CreateBucketConfiguration = Type.Object({ LocationConstraint: Type.Optional(Type.String()) })
 
@@ -22,8 +22,9 @@ export const createBucket = defineOperation({
     if (identity === undefined) throw new GatewayError('AccessDenied')
     checkBucketName(bucket)
     checkLocation(body?.LocationConstraint, s3.region)
-    refuseUnsupportedBucketHeaders(headers)
-    await createOrFindOwn(namespace, bucket, s3.region, await documentsAsked(call, identity))
+    const lock = wantsObjectLock(headers) ? lockedDocuments : {}
+    const documents = { ...(await documentsAsked(call, identity)), ...lock }
+    await createOrFindOwn(namespace, bucket, s3.region, documents)
     return { status: 200, headers: { location: `/${bucket}` } }
   },
 })
@@ -72,12 +73,25 @@ function ownershipAsked(headers: S3Headers): ObjectOwnership | undefined {
   })
 }
 
+/** Object lock comes with versioning, which cannot be suspended any more. */
+const lockedDocuments: Partial<BucketDocuments> = { versioning: { status: 'Enabled' }, 'object-lock': {} }
+
+/** Throws InvalidArgument. */
+function wantsObjectLock(headers: S3Headers): boolean {
+  const given = headers.get('x-amz-bucket-object-lock-enabled') ?? 'false'
+  if (/^(?:true|false)$/i.test(given)) return given.toLowerCase() === 'true'
+  throw new GatewayError('InvalidArgument', {
+    ArgumentName: 'x-amz-bucket-object-lock-enabled',
+    ArgumentValue: given,
+  })
+}
+
 /** P-180: in us-east-1 an owner who creates a bucket again is told that it is there, and nothing changes. */
 async function createOrFindOwn(
   namespace: Namespace,
   bucket: string,
   region: string,
-  documents: Readonly<Record<string, unknown>>,
+  documents: Partial<BucketDocuments>,
 ): Promise<void> {
   try {
     await namespace.buckets.create(bucket, documents)

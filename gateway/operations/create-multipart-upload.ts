@@ -3,6 +3,7 @@ import { descriptionFrom } from '../headers.ts'
 import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { uploadChecksum } from './checksum-algorithm.ts'
+import { askedLock } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -21,7 +22,7 @@ export const createMultipartUpload = defineOperation({
     const { bucket, key, headers, namespace } = call
     refuseUnsupportedHeaders(headers)
     const checksum = uploadChecksum(headers) // P-083
-    const description = { ...descriptionFrom(headers), ...(await newObjectAccess(call)) }
+    const description = { ...descriptionFrom(headers), ...(await newObjectAccess(call)), ...(await askedLock(call)) }
     const { uploadId } = await namespace.uploads.begin({ bucket, key }, description, checksum)
     return xmlReply(
       'InitiateMultipartUploadResult',

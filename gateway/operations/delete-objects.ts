@@ -7,6 +7,7 @@ import { defineOperation } from '../operation.ts'
 import { entryPrecondition } from '../preconditions.ts'
 import { s3Errors } from '../s3-errors.ts'
 import { Delete, DeleteResult } from '../shapes.ts'
+import { bypassesGovernance } from './object-lock.ts'
 import { xmlReply } from './xml-reply.ts'
 
 type Entry = Static<typeof Delete>['Object'][number]
@@ -19,17 +20,18 @@ const concurrentDeletes = 16
 
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
- * x-amz-bypass-governance-retention is tolerated where no lock is (P-152).
+ * x-amz-bypass-governance-retention holds for all of them, and is tolerated where no lock is (P-152).
  */
 export const deleteObjects = defineOperation({
   name: 'DeleteObjects',
   match: { method: 'POST', on: 'bucket', query: ['delete'] },
   action: 's3:DeleteObject',
   body: { root: 'Delete', shape: Delete, maxBytes: maxBodyBytes },
-  async run({ bucket, body, namespace }) {
+  async run({ bucket, body, headers, namespace }) {
     await namespace.buckets.read(bucket)
     const limit = pLimit(concurrentDeletes)
-    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, bucket, entry))
+    const bypassGovernance = bypassesGovernance(headers)
+    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, bucket, entry, bypassGovernance))
     return xmlReply('DeleteResult', DeleteResult, {
       Deleted: body.Quiet === true ? [] : results.filter((result) => !isFailed(result)),
       Error: results.filter(isFailed),
@@ -38,7 +40,12 @@ export const deleteObjects = defineOperation({
 })
 
 /** One key's fate; whatever it is, the others have theirs (P-148). */
-async function deleteEntry(namespace: Namespace, bucket: string, entry: Entry): Promise<Deleted | Failed> {
+async function deleteEntry(
+  namespace: Namespace,
+  bucket: string,
+  entry: Entry,
+  bypassGovernance: boolean,
+): Promise<Deleted | Failed> {
   const { Key, VersionId } = entry
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
@@ -46,7 +53,7 @@ async function deleteEntry(namespace: Namespace, bucket: string, entry: Entry): 
     if (VersionId !== undefined && VersionId !== 'null') throw new NamespaceError('NoSuchVersion')
     await namespace.objects.remove(
       { bucket, key: Key, versionId: VersionId },
-      { precondition: entryPrecondition(entry, Key) },
+      { precondition: entryPrecondition(entry, Key), bypassGovernance },
     )
     return named
   } catch (error) {

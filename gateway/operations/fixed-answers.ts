@@ -9,7 +9,7 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { type GatewayCode, GatewayError } from '../gateway-error.ts'
 import { type Call, defineOperation, type Match, type Operation } from '../operation.ts'
 import type { Reply } from '../reply.ts'
-import { noLock, notEncrypted } from './unsupported-headers.ts'
+import { notEncrypted } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
 /** Throws where the answer is an error. */
@@ -33,14 +33,6 @@ const rows: readonly FixedAnswer[] = [
   onBucket('PutBucketCors', 'PUT', 'cors', 's3:PutBucketCORS', notImplemented()),
   onBucket('DeleteBucketCors', 'DELETE', 'cors', 's3:PutBucketCORS', noContent),
   onBucket(
-    'GetObjectLockConfiguration',
-    'GET',
-    'object-lock',
-    's3:GetBucketObjectLockConfiguration',
-    refuse('ObjectLockConfigurationNotFoundError'),
-  ),
-  onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
-  onBucket(
     'GetBucketLifecycleConfiguration',
     'GET',
     'lifecycle',
@@ -59,11 +51,7 @@ const rows: readonly FixedAnswer[] = [
   onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
   onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
-  // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
-  onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectLegalHold', 'PUT', 'legal-hold', 's3:PutObjectLegalHold', refuse('InvalidRequest', noLock)),
+  // Of an object.
 
   // Fixed, well-formed answers (13.2).
   onBucket(

@@ -22,6 +22,9 @@ import { getBucketVersioning } from './get-bucket-versioning.ts'
 import { getObject } from './get-object.ts'
 import { getObjectAcl } from './get-object-acl.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
+import { getObjectLegalHold } from './get-object-legal-hold.ts'
+import { getObjectLockConfiguration } from './get-object-lock-configuration.ts'
+import { getObjectRetention } from './get-object-retention.ts'
 import { getObjectTagging } from './get-object-tagging.ts'
 import { getPublicAccessBlock } from './get-public-access-block.ts'
 import { headBucket } from './head-bucket.ts'
@@ -38,6 +41,9 @@ import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
 import { putObject } from './put-object.ts'
 import { putObjectAcl } from './put-object-acl.ts'
+import { putObjectLegalHold } from './put-object-legal-hold.ts'
+import { putObjectLockConfiguration } from './put-object-lock-configuration.ts'
+import { putObjectRetention } from './put-object-retention.ts'
 import { putObjectTagging } from './put-object-tagging.ts'
 import { putPublicAccessBlock } from './put-public-access-block.ts'
 import { uploadPart } from './upload-part.ts'
@@ -64,6 +70,9 @@ export const operations: readonly Operation[] = [
   getObject,
   getObjectAcl,
   getObjectAttributes,
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
   getObjectTagging,
   getPublicAccessBlock,
   headBucket,
@@ -79,6 +88,9 @@ export const operations: readonly Operation[] = [
   putBucketTagging,
   putObject,
   putObjectAcl,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
   putObjectTagging,
   putPublicAccessBlock,
   uploadPart,

@@ -53,7 +53,7 @@ it.each([
   ['x-amz-server-side-encryption', 'AES256', 'NotImplemented'],
   ['x-amz-server-side-encryption-customer-algorithm', 'AES256', 'NotImplemented'],
   ['x-amz-acl', 'nonsense', 'InvalidArgument'],
-  ['x-amz-object-lock-mode', 'GOVERNANCE', 'InvalidRequest'],
+  ['x-amz-object-lock-legal-hold', 'ON', 'InvalidRequest'],
 ])('stores nothing when asked for %s', async (name, value, code) => {
   const harness = createHarness()
   await fill(harness)

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type {
+  Amendable,
   Body,
   Bucket,
   Caller,
@@ -136,10 +137,11 @@ function objectVerbs(
     async stat(target) {
       return objectOf(buckets, target).stat
     },
-    async remove(target, { precondition }) {
-      const { objects } = bucketOf(buckets, target.bucket)
-      precondition?.(objects.get(target.key)?.stat)
-      return objects.delete(target.key)
+    async remove({ bucket, key, versionId }, { precondition }) {
+      const { objects } = bucketOf(buckets, bucket)
+      precondition?.(objects.get(key)?.stat)
+      requireNull(versionId)
+      return { changed: objects.delete(key), versionId, deleteMarker: false }
     },
     async amend(target, change) {
       const { stat, bytes } = objectOf(buckets, target)
@@ -206,7 +208,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       parts.set(partNumber, part)
       return partStat(part)
     },
-    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType }) {
+    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType, defaultRetention }) {
       const upload = find(target)
       if (upload.completed !== undefined) return upload.completed
       checkCompleteType(upload.stat, checksumType)
@@ -223,6 +225,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       precondition?.(objects.get(target.key)?.stat)
       const stat = newStat(target, caller, now(), {
         ...upload.stat,
+        retention: upload.stat.retention ?? defaultRetention,
         sizeBytes: bytes.length,
         eTag,
         checksum: whole,
@@ -286,7 +289,7 @@ function newStat(
   owner: Caller,
   lastModified: Date,
   facts: Pick<ObjectStat, 'headers' | 'metadata' | 'sizeBytes' | 'eTag' | 'checksum'> &
-    Partial<Pick<ObjectStat, 'tags' | 'acl' | 'owner' | 'parts'>>,
+    Partial<Pick<ObjectStat, keyof Amendable | 'owner' | 'parts'>>,
 ): ObjectStat {
   return {
     bucket: target.bucket,
@@ -295,6 +298,8 @@ function newStat(
     metadata: facts.metadata,
     tags: facts.tags,
     acl: facts.acl,
+    retention: facts.retention,
+    legalHold: facts.legalHold,
     sizeBytes: facts.sizeBytes,
     eTag: facts.eTag,
     checksum: facts.checksum,
@@ -400,4 +405,11 @@ function groupByDelimiter(objects: ReadonlyMap<string, StoredObject>, { prefix, 
 
 function nameOf(entry: ListEntry): string {
   return 'prefix' in entry ? entry.prefix : entry.object.key
+}
+
+/** Buckets here never are versioned (P-167). */
+function requireNull(versionId: string | undefined): void {
+  if (versionId === undefined || versionId === 'null') return
+  const message = 'Invalid version id specified'
+  throw new NamespaceError('InvalidArgument', { message, ArgumentName: 'versionId', ArgumentValue: versionId })
 }

@@ -1,0 +1,298 @@
+import { isSame } from './fence.ts'
+import { isErrno } from './file-errors.ts'
+import type { FileCalls, Stat } from './files.ts'
+import { findObject, type Located } from './find-object.ts'
+import { entryPath, readHistory } from './find-version.ts'
+import { type History, type Identity, identityOf, versionsDirectory } from './history.ts'
+import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
+import { cleanUp } from './no-answer.ts'
+import { requireOwnTransit } from './own-transit.ts'
+import { type Place, within } from './place.ts'
+import type { StoredRecord } from './record.ts'
+import { noRoomForAttribute } from './record-store.ts'
+import type { VersioningDocument } from './verbs.ts'
+import { makeVersionId, nullVersion, versionName } from './version-name.ts'
+import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
+
+/** A key as a versioned writer finds it, under the key's exclusive lock, once what a crash left is gone. */
+export type Settled = { readonly current: Located | undefined; readonly history: History }
+
+/**
+ * First thing of each versioned write: what is uncommitted goes, so that no later write can make it look committed.
+ *
+ * Only what has a name of its own for ever (a marker, a null version that was replaced): a writer whose lock was lost may do this late.
+ */
+export async function settle(place: Place, key: string): Promise<Settled> {
+  await requireOwnTransit(place)
+  const current = await findObject(place, key)
+  const history = await readHistory(place, key, current)
+  // The oldest first: of two null versions the newer one counts for as long as it is there.
+  for (const entry of history.void.toReversed()) await unlinkEntry(place, key, entry.name)
+  if (history.void.length > 0 && place.options.flush) await flushVersions(place, key)
+  return { current, history }
+}
+
+/** What comes next. In a suspended bucket it is the null version. */
+export function nextIdentity(place: Place, status: VersioningDocument['status'], orderMin: number): Identity {
+  const order = Math.max(place.options.now(), orderMin)
+  const versionId = status === 'Enabled' ? makeVersionId(order, place.options.nonce()) : nullVersion
+  return { versionId, order, isCertain: true }
+}
+
+/**
+ * Gives the current version a second name in `.s3/versions`, before it is replaced or removed: until that happens readers take this for the version
+ * itself. Answers the order that the next version must have at least.
+ */
+export async function archive(place: Place, key: string, current: Located, history: History): Promise<number> {
+  const identity = await settledIdentity(place, key, current, history)
+  const name = versionName({ ...identity, isMarker: false })
+  await inVersions(place, key, async () => {
+    if (current.kind === 'directory') await archiveDirectory(place, key, current, identity, name)
+    else await linkFile(place, key, current, name)
+  })
+  return Math.max(history.orderMin, identity.order + 1)
+}
+
+/**
+ * The id and order that the current version has from now on. Its own, where they are certain and no other version's: a file user may have put a
+ * copy of an older version there, or dropped a file of last year over the null version. Then it is a version of its own.
+ */
+async function settledIdentity(place: Place, key: string, current: Located, history: History): Promise<Identity> {
+  const own = identityOf(current)
+  const others = [...history.older, ...history.hidden]
+  const isFree =
+    others.every(({ order, versionId }) => order < own.order && versionId !== own.versionId) &&
+    (await isSameFile(place, key, current, history))
+  const order = Math.max(place.options.now(), history.orderMin)
+  const identity = isFree ? own : { versionId: makeVersionId(order, place.options.nonce()), order, isCertain: true }
+  if (current.kind !== 'directory' && (!isFree || current.stat.foreign)) await freeze(place, current, identity)
+  return identity
+}
+
+async function isSameFile(place: Place, key: string, current: Located, { own }: History): Promise<boolean> {
+  if (current.kind === 'directory') return true
+  for (const { name } of own) {
+    const stat = await place.service.statPath(entryPath(place, key, name))
+    if (stat !== undefined && stat.inode !== current.found.stat.inode) return false
+  }
+  return true
+}
+
+/**
+ * What S3 has said of a file user's file until now is written down: a second link changes ctime, and with it a foreign ETag. The same for a file
+ * that was rewritten in place.
+ */
+async function freeze(place: Place, { path, stat, found, record: read }: Located, identity: Identity): Promise<void> {
+  const believed = read?.trusted === true ? read.record : undefined
+  const { checksum, parts, partChecksums, uploadId, ...lasting } = believed ?? {}
+  const isSameContent = !stat.foreign
+  const record: StoredRecord = {
+    ...lasting,
+    ...(isSameContent && believed),
+    v: 1,
+    kind: 'object',
+    sizeBytes: found.stat.sizeBytes,
+    mtimeNs: found.stat.mtimeNs.toString(),
+    eTag: stat.eTag,
+    owner: stat.owner,
+    headers: stat.headers,
+    metadata: stat.metadata,
+    versionId: identity.versionId,
+    order: identity.order,
+  }
+  const descriptor = await place.service.open(path, 'write')
+  try {
+    // Another file by now (a file user's rename): the link that follows is of that one, and describes itself.
+    if ((await place.service.stat(descriptor)).inode !== found.stat.inode) return
+    await writeRecord(place, descriptor, record, found.stat)
+    if (place.options.flush) await place.service.flush(descriptor)
+  } finally {
+    await place.service.close(descriptor)
+  }
+}
+
+async function writeRecord(place: Place, descriptor: number, record: StoredRecord, stat: Stat): Promise<void> {
+  const value = await place.records.prepare(record, stat)
+  try {
+    if (value === undefined) await place.service.removeAttribute(descriptor, recordAttribute)
+    else await place.service.writeAttribute(descriptor, recordAttribute, value)
+  } catch (error) {
+    if (!noRoomForAttribute(error)) throw error
+    await place.records.writeSidecar(record, stat)
+    await place.service.removeAttribute(descriptor, recordAttribute)
+  }
+}
+
+async function linkFile(place: Place, key: string, current: Located, name: string): Promise<void> {
+  const target = entryPath(place, key, name)
+  try {
+    await place.service.link(current.path, target)
+  } catch (error) {
+    // By a write that was cut off: settledIdentity has seen that it is the same file.
+    if (isErrno(error, 'EEXIST')) return
+    if (!isErrno(error, 'EXDEV')) throw error
+    await copyVersion(place, current, target)
+  }
+}
+
+/** A mount inside the bucket: the bytes are copied, with time and record. */
+export async function copyVersion(
+  place: Place,
+  { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
+  target: string,
+): Promise<void> {
+  const { service } = place
+  const source = await service.open(path, 'read')
+  try {
+    await writeNew(place, service, target, found.stat.mtimeNs, read?.record, (descriptor) =>
+      service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes),
+    )
+  } finally {
+    await service.close(source)
+  }
+}
+
+/** The record on a directory becomes that of an empty file. */
+function archiveDirectory(
+  place: Place,
+  key: string,
+  { record: read, stat }: Located,
+  identity: Identity,
+  name: string,
+): Promise<void> {
+  const { made, lastModifiedMs, ...rest } = read?.record ?? {}
+  const mtimeNs = BigInt(stat.lastModified.getTime()) * 1_000_000n
+  const record: StoredRecord = {
+    ...rest,
+    v: 1,
+    kind: 'object',
+    sizeBytes: 0,
+    mtimeNs: mtimeNs.toString(),
+    eTag: stat.eTag,
+    owner: stat.owner,
+    headers: stat.headers,
+    metadata: stat.metadata,
+    versionId: identity.versionId,
+    order: identity.order,
+  }
+  return writeNew(place, place.service, entryPath(place, key, name), mtimeNs, record, async () => undefined)
+}
+
+/** A delete marker, whole before it has its name. */
+export async function writeMarker(
+  place: Place,
+  key: string,
+  identity: Identity,
+  owner: StoredRecord['owner'],
+): Promise<void> {
+  const { versionId, order } = identity
+  const mtimeNs = BigInt(place.options.now()) * 1_000_000n
+  const record: StoredRecord = {
+    v: 1,
+    kind: 'marker',
+    sizeBytes: 0,
+    mtimeNs: mtimeNs.toString(),
+    eTag: '',
+    owner,
+    headers: {},
+    metadata: {},
+    versionId,
+    order,
+  }
+  const target = entryPath(place, key, versionName({ ...identity, isMarker: true }))
+  await inVersions(place, key, () => writeNew(place, place.service, target, mtimeNs, record, async () => undefined))
+}
+
+async function writeNew(
+  place: Place,
+  calls: FileCalls,
+  target: string,
+  mtimeNs: bigint,
+  record: StoredRecord | undefined,
+  fill: (descriptor: number) => Promise<unknown>,
+): Promise<void> {
+  const { options } = place
+  const temporary = join(parentOf(target), temporaryName(options.now(), options.nonce()))
+  const descriptor = await calls.create(temporary, 0o600, true)
+  try {
+    await fill(descriptor)
+    await calls.setModified(descriptor, mtimeNs)
+    if (record !== undefined)
+      await writeRecord(place, descriptor, record, { ...(await calls.stat(descriptor)), mtimeNs })
+    const steps = { mtimeNs, flushFile: options.flush, flushDirectory: options.flush, replace: true }
+    await calls.publish(descriptor, temporary, target, steps)
+  } catch (error) {
+    await cleanUp(() => calls.unlink(temporary))
+    throw error
+  } finally {
+    await calls.close(descriptor)
+  }
+}
+
+/** Runs `work` with the key's directory of versions there: another key's removal may prune it just then. */
+async function inVersions(place: Place, key: string, work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await work()
+      break
+    } catch (error) {
+      if (attempt === 20 || !isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+      await makeVersionsDirectory(place, key)
+    }
+  }
+  if (place.options.flush) await flushVersions(place, key)
+}
+
+async function makeVersionsDirectory(place: Place, key: string): Promise<void> {
+  const names = versionsDirectory(key).split('/')
+  for (const index of names.keys()) {
+    if (index === 0) continue
+    const path = within(place, names.slice(0, index + 1).join('/'))
+    try {
+      const isMade = await place.service.makeDirectory(path, 0o700)
+      if (isMade && place.options.flush) await place.service.flushDirectory(parentOf(path))
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error
+      return
+    }
+  }
+}
+
+async function flushVersions(place: Place, key: string): Promise<void> {
+  await place.service.flushDirectory(within(place, versionsDirectory(key))).catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error
+  })
+}
+
+/** Where a lock was lost: what was archived no longer is what would be replaced. Throws SlowDown. */
+export async function requireSameCurrent(place: Place, key: string, current: Located | undefined): Promise<void> {
+  const now = await findObject(place, key)
+  const isSameKind = now?.kind === current?.kind
+  if (now === undefined || current === undefined) {
+    if (!isSameKind) throw writtenBySomebodyElse()
+    return
+  }
+  if (!isSameKind || (now.kind !== 'directory' && !isSame(now.found.stat, current.found.stat)))
+    throw writtenBySomebodyElse()
+}
+
+/** The null versions and markers of before, once there is another one. The oldest first: see settle. */
+export async function removeNulls(place: Place, key: string, { older, hidden, own }: History): Promise<void> {
+  const nulls = [...older, ...hidden, ...own].filter(({ versionId }) => versionId === nullVersion)
+  for (const { name } of nulls.toSorted((a, b) => a.order - b.order)) await unlinkEntry(place, key, name)
+  if (nulls.length > 0 && place.options.flush) await flushVersions(place, key)
+}
+
+/** false: it was not there. */
+export async function unlinkEntry(place: Place, key: string, name: string): Promise<boolean> {
+  const isRemoved = await place.service.unlink(entryPath(place, key, name))
+  return isRemoved
+}
+
+/** The directories of versions that are empty now. Never fails a request. */
+export async function pruneVersions(place: Place, key: string): Promise<void> {
+  const top = within(place, transit.directory)
+  for (let path = within(place, versionsDirectory(key)); path !== top; path = parentOf(path)) {
+    if (!(await place.service.removeDirectory(path).catch(() => false))) return
+  }
+}

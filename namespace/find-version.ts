@@ -1,0 +1,124 @@
+import { NamespaceError } from './errors.ts'
+import type { PosixIdentity, Stat } from './files.ts'
+import { closeFound, findObject, type Located } from './find-object.ts'
+import { type History, historyOf, identityOf, listEntries, versionsDirectory } from './history.ts'
+import { join, recordAttribute } from './layout.ts'
+import { objectStat } from './object-stat.ts'
+import { requireOwnTransit } from './own-transit.ts'
+import { type Place, within } from './place.ts'
+import type { ObjectStat } from './verbs.ts'
+import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
+
+/** A version as it lies in the tree: the current one at its plain path, an older one or a delete marker in `.s3/versions`. */
+export type LocatedVersion = Located & {
+  /** 'null' or an id, also in `stat`. */
+  readonly versionId: string
+  readonly isCurrent: boolean
+  readonly isMarker: boolean
+  /** Newest of its key: the current version, or a marker where there is none. */
+  readonly isLatest: boolean
+}
+
+type Want = { readonly bodyBytesMax: number; readonly keepOpen: boolean }
+const nothing: Want = { bodyBytesMax: 0, keepOpen: false }
+
+/**
+ * The version of that id; undefined: there is none. In a bucket that never was versioned 'null' is the object itself (P-167). Throws
+ * InvalidArgument for what is no id.
+ */
+export async function findVersion(
+  place: Place,
+  key: string,
+  versionId: string,
+  want: Want = nothing,
+): Promise<LocatedVersion | undefined> {
+  if (!isVersionId(versionId) || (versionId !== nullVersion && (await place.versioning()) === undefined))
+    throw invalidVersionId(versionId)
+  // A version on its way between the plain path and `.s3/versions` has both names for a moment, or is looked for once more.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const found = await lookFor(place, key, versionId, want)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+export const invalidVersionId = (versionId: string): NamespaceError =>
+  new NamespaceError('InvalidArgument', {
+    message: 'Invalid version id specified',
+    ArgumentName: 'versionId',
+    ArgumentValue: versionId,
+  })
+
+async function lookFor(place: Place, key: string, versionId: string, want: Want): Promise<LocatedVersion | undefined> {
+  const current = await findObject(place, key, want)
+  if (current !== undefined && identityOf(current).versionId === versionId) return asCurrent(current)
+  if (current !== undefined) await closeFound(place.calls, current.found)
+  const history = await readHistory(place, key, current)
+  const entry = history.older.find((each) => each.versionId === versionId)
+  if (entry === undefined) return undefined
+  const found = await findEntry(place, key, entry, want)
+  return found && { ...found, isLatest: current === undefined && entry === history.older[0] && entry.isMarker }
+}
+
+export function asCurrent(current: Located): LocatedVersion {
+  const { versionId } = identityOf(current)
+  const stat = { ...current.stat, versionId }
+  return { ...current, stat, versionId, isCurrent: true, isMarker: false, isLatest: true }
+}
+
+export async function readHistory(place: Place, key: string, current: Located | undefined): Promise<History> {
+  const entries = await listEntries(place, key)
+  // What others could have put there is not believed.
+  if (entries.length > 0 && !place.root.readOnly) await requireOwnTransit(place)
+  return historyOf(current && identityOf(current), entries)
+}
+
+export const entryPath = (place: Place, key: string, name: string): string =>
+  within(place, join(versionsDirectory(key), name))
+
+/** As the service, since nobody else gets into `.s3`; the file's own mode says whether the caller may read it. */
+export async function findEntry(
+  place: Place,
+  key: string,
+  { name, versionId, isMarker }: VersionEntry,
+  want: Want = nothing,
+): Promise<LocatedVersion | undefined> {
+  const path = entryPath(place, key, name)
+  const found = await place.service.find(path, { attribute: recordAttribute, ...want })
+  if (found === undefined) return undefined
+  try {
+    if (want.keepOpen && !mayRead(found.stat, place.caller?.posix)) throw new NamespaceError('AccessDenied')
+    const record = await place.records.read(found)
+    const stat: ObjectStat = { ...objectStat(place.bucket.name, key, found.stat, record), versionId }
+    return { stat, path, kind: 'plain', found, record, versionId, isMarker, isCurrent: false, isLatest: false }
+  } catch (error) {
+    await closeFound(place.service, found)
+    throw error
+  }
+}
+
+function mayRead({ mode, uid, gid }: Stat, posix: PosixIdentity | undefined): boolean {
+  if (posix === undefined) return true
+  if (uid === posix.uid) return (mode & 0o400) !== 0
+  if (gid === posix.gid || posix.groups.includes(gid)) return (mode & 0o040) !== 0
+  return (mode & 0o004) !== 0
+}
+
+/** Throws MethodNotAllowed for a delete marker (P-171). */
+export async function requireObject(place: Place, version: LocatedVersion): Promise<LocatedVersion> {
+  if (!version.isMarker) return version
+  await closeFound(place.service, version.found)
+  throw new NamespaceError('MethodNotAllowed', {
+    ResourceType: 'DeleteMarker',
+    Allow: 'DELETE',
+    'x-amz-delete-marker': 'true',
+    'x-amz-version-id': version.versionId,
+    'Last-Modified': version.stat.lastModified.toUTCString(),
+  })
+}
+
+/** The marker that says that the key is deleted; undefined where it has an object, or never was deleted in this way. */
+export async function findLatestMarker(place: Place, key: string): Promise<VersionEntry | undefined> {
+  const newest = (await readHistory(place, key, undefined)).older[0]
+  return newest?.isMarker === true ? newest : undefined
+}
