@@ -24,6 +24,8 @@ const directory: Directory = {
     const identity = [alice, bob].find(({ accessKeyId }) => accessKeyId === id)
     return identity && { secret: `secret of ${identity.userName}`, identity }
   },
+  findByCanonicalId: async () => undefined,
+  findByEmail: async () => undefined,
   authenticate: async () => undefined,
   close: async () => {},
 }

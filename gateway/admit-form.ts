@@ -20,6 +20,8 @@ export type FormCredentials = {
 export type FormUpload = {
   /** Bound to whoever signed the form. */
   readonly namespace: Namespace
+  /** undefined: nobody did. */
+  readonly identity: Identity | undefined
   readonly sizeRange: SizeRange | undefined
 }
 
@@ -47,9 +49,10 @@ export async function admitForm(form: FormCredentials, options: AdmitFormOptions
     identity,
     namespace,
     circumstances,
+    s3,
     denied,
   })
-  return { namespace, sizeRange }
+  return { namespace, identity, sizeRange }
 }
 
 /** A signature in the headers is over another kind of body: what it promises of this one, nobody checks. */

@@ -535,6 +535,8 @@ function directoryOf(...identities: Identity[]): Directory {
       return identity && { secret: `secret of ${identity.userName}`, identity }
     },
     authenticate: async () => undefined,
+    findByCanonicalId: async () => undefined,
+    findByEmail: async () => undefined,
     close: async () => {},
   }
 }

@@ -119,7 +119,15 @@ export function createApp(options: AppOptions): FastifyInstance {
       exchange.denied = reason
     }
     const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
-    const access = await authorize({ operation, request: s3, identity, namespace: tree, circumstances, denied })
+    const access = await authorize({
+      operation,
+      request: s3,
+      identity,
+      namespace: tree,
+      circumstances,
+      s3: config.s3,
+      denied,
+    })
     exchange.authMs = elapsed(exchange)
 
     if (front.precheck !== undefined) return allowBody(reply)
@@ -154,6 +162,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       namespace: tree,
       identity,
       access,
+      directory,
       s3: config.s3,
       tokens: options.tokens,
       requestId: front.requestId,

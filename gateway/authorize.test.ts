@@ -54,6 +54,7 @@ function ask(namespace: Namespace, operation: Operation, sent: Sent = {}) {
       scheme: 'https',
       now: new Date('2026-11-20T12:00:00Z'),
     },
+    s3: { accountPublicAccessBlock: false },
     denied: (reason) => reasons.push(reason),
   })
   return { access, reasons }
@@ -189,7 +190,7 @@ it('blocks what the configuration blocks for every bucket', async () => {
     identity: bob,
     namespace,
     circumstances: { clientAddress: '192.0.2.7', scheme: 'https', now: new Date() },
-    account: { blockPublicAcls: true, ignorePublicAcls: true, blockPublicPolicy: true, restrictPublicBuckets: true },
+    s3: { accountPublicAccessBlock: true },
     denied: () => {},
   })
   await expect(blocked).rejects.toEqual(denied)

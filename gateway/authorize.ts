@@ -2,15 +2,17 @@
  * May this identity do that? Says what a request asks for, has each decided, keeps the reason for the log.
  * Order (P-203): a bucket that is not there is 404 for everybody, before anything is said about rights.
  */
-import { AuthError, type ConditionContext, type Decision, decide, type Identity, type PublicAccessBlock } from '#auth'
+import { AuthError, type ConditionContext, type Decision, decide, type Identity } from '#auth'
 import type { Namespace } from '#namespace'
 import type { Access } from './access.ts'
 import { type BucketAccess, readBucketAccess } from './bucket-access.ts'
 import { type Circumstances, conditionContext } from './condition-context.ts'
+import type { S3Config } from './config.ts'
 import { decideAccess } from './decide-access.ts'
 import type { Operation } from './operation.ts'
 import { copySource } from './operations/copy-source.ts'
 import { checkExpectedBucketOwner } from './operations/expected-bucket-owner.ts'
+import { bypassesGovernance } from './operations/object-lock.ts'
 import type { S3Request } from './s3-request.ts'
 
 export type AuthorizeInput = {
@@ -19,8 +21,7 @@ export type AuthorizeInput = {
   readonly identity: Identity | undefined
   readonly namespace: Namespace
   readonly circumstances: Circumstances
-  /** Blocked for every bucket, by the configuration. */
-  readonly account?: PublicAccessBlock | undefined
+  readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
   /** Told why, for every denial. Never for the client. */
   readonly denied: (reason: string) => void
 }
@@ -41,15 +42,13 @@ export async function authorize(input: AuthorizeInput): Promise<Access> {
   const resource = { bucket: request.bucket, key: request.key, versionId: request.query.get('versionId') }
   const { bucket, hasObjectLock } = await access.of(request.bucket)
   checkExpectedBucketOwner(request.headers, bucket.owner)
-  if (hasObjectLock && bypassesGovernance(request)) await access.require('s3:BypassGovernanceRetention', resource)
+  if (hasObjectLock && bypassesGovernance(request.headers))
+    await access.require('s3:BypassGovernanceRetention', resource)
   if (!asksPerKey) await access.require(action, resource)
   // A copy reads as well. Asked here and not by the operation, so that no operation can forget it.
   if (operation.match.headers?.includes('x-amz-copy-source')) await requireSource(input, access)
   return access
 }
-
-const bypassesGovernance = ({ headers }: S3Request): boolean =>
-  headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true'
 
 async function requireSource({ request }: AuthorizeInput, access: AccessToBuckets): Promise<void> {
   const source = copySource(request.headers)
@@ -62,11 +61,11 @@ type AccessToBuckets = Access & { readonly of: (bucket: string) => Promise<Bucke
 
 /** What is known of a bucket holds for the whole request. */
 function accessOf(input: AuthorizeInput): AccessToBuckets {
-  const { request, identity, namespace, circumstances, account } = input
+  const { request, identity, namespace, circumstances, s3 } = input
   const known = new Map<string, Promise<BucketAccess>>()
   let context: ConditionContext | undefined
   const of = (bucket: string): Promise<BucketAccess> => {
-    const access = known.get(bucket) ?? readBucketAccess(namespace, bucket, account)
+    const access = known.get(bucket) ?? readBucketAccess(namespace, bucket, s3)
     known.set(bucket, access)
     return access
   }

@@ -14,6 +14,8 @@ const found = { secret: 'secret', identity: { ...identity, email: undefined, pos
 const directoryOf = (find: () => Promise<typeof found>): Directory => ({
   findByAccessKey: find,
   authenticate: async () => undefined,
+  findByCanonicalId: async () => undefined,
+  findByEmail: async () => undefined,
   close: async () => undefined,
 })
 

@@ -22,6 +22,8 @@ export function boundedDirectory(
   return {
     findByAccessKey: (accessKeyId) => bounded(() => directory.findByAccessKey(accessKeyId)),
     authenticate: (name, password) => bounded(() => directory.authenticate(name, password)),
+    findByCanonicalId: (canonicalId) => bounded(() => directory.findByCanonicalId(canonicalId)),
+    findByEmail: (address) => bounded(() => directory.findByEmail(address)),
     close: () => directory.close(),
   }
 }

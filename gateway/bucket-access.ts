@@ -3,6 +3,9 @@ import { LRUCache } from 'lru-cache'
 import { AuthError, type ObjectOwnership, type Policy, type PublicAccessBlock, parsePolicy } from '#auth'
 import { type Bucket, type Grant, type Namespace, NamespaceError } from '#namespace'
 import { type BucketDocument, type BucketDocuments, findBucketDocument } from './bucket-documents.ts'
+import type { S3Config } from './config.ts'
+import { ownershipOf } from './effective-ownership.ts'
+import { publicAccessOf } from './effective-public-access.ts'
 
 export type BucketAccess = {
   readonly bucket: Bucket
@@ -11,15 +14,15 @@ export type BucketAccess = {
   readonly asksForTags: boolean
   readonly acl: readonly Grant[] | undefined
   readonly ownership: ObjectOwnership
-  readonly publicAccess: PublicAccessBlock | undefined
+  readonly publicAccess: PublicAccessBlock
   readonly hasObjectLock: boolean
 }
 
-/** Throws NoSuchBucket. `account`: what the configuration blocks for all buckets. */
+/** Throws NoSuchBucket. */
 export async function readBucketAccess(
   namespace: Namespace,
   name: string,
-  account: PublicAccessBlock | undefined,
+  s3: Pick<S3Config, 'accountPublicAccessBlock'>,
 ): Promise<BucketAccess> {
   const bucket = await namespace.buckets.find(name)
   if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
@@ -37,8 +40,8 @@ export async function readBucketAccess(
     policy: policy && parsed(policy.text, name),
     asksForTags: policy !== undefined && /s3:existingobjecttag\//i.test(policy.text),
     acl: acl?.grants,
-    ownership: ownership?.rule ?? 'ObjectWriter',
-    publicAccess: either(publicAccess, account),
+    ownership: ownershipOf(ownership),
+    publicAccess: publicAccessOf(publicAccess, s3),
     hasObjectLock: lock !== undefined,
   }
 }
@@ -62,19 +65,5 @@ function parsedOrDenying(text: string, bucket: string): Policy {
     const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`]
     const Statement = { Sid: 'TheStoredPolicyCannotBeRead', Effect: 'Deny', Principal: '*', Action: 's3:*', Resource }
     return parsePolicy(JSON.stringify({ Version: '2012-10-17', Statement }), bucket)
-  }
-}
-
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html: the stricter of both, switch by switch. */
-function either(
-  one: PublicAccessBlock | undefined,
-  other: PublicAccessBlock | undefined,
-): PublicAccessBlock | undefined {
-  if (one === undefined || other === undefined) return one ?? other
-  return {
-    blockPublicAcls: one.blockPublicAcls || other.blockPublicAcls,
-    ignorePublicAcls: one.ignorePublicAcls || other.ignorePublicAcls,
-    blockPublicPolicy: one.blockPublicPolicy || other.blockPublicPolicy,
-    restrictPublicBuckets: one.restrictPublicBuckets || other.restrictPublicBuckets,
   }
 }

@@ -201,6 +201,19 @@ const S3 = Type.Object(
       'us-east-1',
       '^[a-z0-9][a-z0-9-]*$',
     ),
+    object_ownership: choice(
+      'Object ownership of new buckets. BucketOwnerEnforced turns ACLs off; none sets nothing, which S3 takes for ObjectWriter.',
+      ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter', 'none'],
+      'BucketOwnerEnforced',
+    ),
+    public_access_block: flag(
+      'New buckets refuse and ignore public ACLs and policies until their owner says otherwise.',
+      true,
+    ),
+    account_public_access_block: flag(
+      'All buckets refuse and ignore public ACLs and policies, whatever their owners say.',
+      false,
+    ),
     sigv2_post: flag('Accept browser upload forms signed with the old Signature Version 2.', false),
     lifecycle_day: text(
       {

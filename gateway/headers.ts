@@ -13,7 +13,7 @@ export type Tags = NonNullable<Description['tags']>
 
 const METADATA_MAX_BYTES = 2048
 const REDIRECT_MAX_BYTES = 2048
-const OBJECT_TAGS_MAX = 10
+export const OBJECT_TAGS_MAX = 10
 
 /** Stored and given back verbatim, `expires` too, whatever it says (P-129). */
 const VERBATIM = ['cache-control', 'content-disposition', 'content-language', 'expires'] as const
@@ -181,9 +181,20 @@ export function objectHeaders(stat: ObjectStat, options: { readonly checksum?: b
     if (isToken(`x-amz-meta-${name}`) && isHeaderValue(value)) headers[`x-amz-meta-${name}`] = value
   }
   if (stat.versionId !== undefined) headers['x-amz-version-id'] = stat.versionId
+  Object.assign(headers, lockHeaders(stat))
   if (stat.tags !== undefined && stat.tags.length > 0) headers['x-amz-tagging-count'] = stat.tags.length
   if (options.checksum === true) Object.assign(headers, checksumHeaders(stat.checksum))
   return headers
+}
+
+function lockHeaders({ retention, legalHold }: ObjectStat): ReplyHeaders {
+  return {
+    ...(retention && {
+      'x-amz-object-lock-mode': retention.mode,
+      'x-amz-object-lock-retain-until-date': retention.until,
+    }),
+    ...(legalHold !== undefined && { 'x-amz-object-lock-legal-hold': legalHold ? 'ON' : 'OFF' }),
+  }
 }
 
 /** `x-amz-checksum-<algorithm>` and its type. */

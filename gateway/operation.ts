@@ -5,7 +5,7 @@
  */
 
 import type { Static, TSchema } from 'typebox'
-import type { Identity, SealedTokens } from '#auth'
+import type { Directory, Identity, SealedTokens } from '#auth'
 import type { Namespace } from '#namespace'
 import type { Access } from './access.ts'
 import type { FormCredentials, FormUpload } from './admit-form.ts'
@@ -52,6 +52,8 @@ export type Call<Body = undefined> = {
   readonly identity: Identity | undefined
   /** For what the request itself does not name. */
   readonly access: Access
+  /** For grants, which name users by id or e-mail address. */
+  readonly directory: Pick<Directory, 'findByCanonicalId' | 'findByEmail'>
   readonly s3: S3Config
   /** For continuation tokens. */
   readonly tokens: SealedTokens

@@ -61,6 +61,10 @@ export const s3Errors = {
     message: 'The access key ID that you provided does not exist in our records.',
   },
   InvalidArgument: { status: 400, message: 'Invalid Argument' },
+  InvalidBucketAclWithBlockPublicAccessError: {
+    status: 400,
+    message: 'Bucket cannot have public ACLs set with BlockPublicAccess enabled',
+  },
   InvalidBucketAclWithObjectOwnership: {
     status: 400,
     message: 'Bucket cannot have ACLs set with the BucketOwnerEnforced setting of ObjectOwnership',

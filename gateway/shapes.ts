@@ -4,6 +4,7 @@
  */
 
 import Type, { type TSchema } from 'typebox'
+import { retentionModes } from './object-lock-headers.ts'
 
 /** A property that stands as an attribute of its element, e.g. `'xsi:type': attribute(Type.String())`. */
 export function attribute<Shape extends TSchema>(shape: Shape): Shape {
@@ -16,6 +17,32 @@ export function timestamp(date: Date): string {
 }
 
 export const Owner = Type.Object({ ID: Type.String(), DisplayName: Type.Optional(Type.String()) })
+
+/**
+ * Of a bucket or an object, in and out (P-183). In, nothing must be there: what is missing is MalformedACLError, and acl.ts says so. Out,
+ * DisplayName is what AWS no longer sends and nobody minds.
+ */
+export const AccessControlPolicy = Type.Object({
+  Owner: Type.Optional(Type.Object({ ID: Type.Optional(Type.String()), DisplayName: Type.Optional(Type.String()) })),
+  AccessControlList: Type.Optional(
+    Type.Object({
+      Grant: Type.Array(
+        Type.Object({
+          Grantee: Type.Optional(
+            Type.Object({
+              'xsi:type': Type.Optional(attribute(Type.String())),
+              ID: Type.Optional(Type.String()),
+              DisplayName: Type.Optional(Type.String()),
+              URI: Type.Optional(Type.String()),
+              EmailAddress: Type.Optional(Type.String()),
+            }),
+          ),
+          Permission: Type.Optional(Type.String()),
+        }),
+      ),
+    }),
+  ),
+})
 
 /** One object of ListObjects and ListObjectsV2 (element `Contents`). */
 export const ListedObject = Type.Object({
@@ -125,4 +152,48 @@ export const CompleteMultipartUploadResult = Type.Object({
 /** Tags, as TagSet of several documents. */
 export const TagSet = Type.Object({
   Tag: Type.Array(Type.Object({ Key: Type.String(), Value: Type.String() })),
+})
+
+/** Exactly one rule, in and out. */
+export const OwnershipControls = Type.Object({
+  Rule: Type.Array(
+    Type.Object({
+      ObjectOwnership: Type.Union([
+        Type.Literal('BucketOwnerEnforced'),
+        Type.Literal('BucketOwnerPreferred'),
+        Type.Literal('ObjectWriter'),
+      ]),
+    }),
+    { minItems: 1, maxItems: 1 },
+  ),
+})
+
+export const PublicAccessBlockConfiguration = Type.Object({
+  BlockPublicAcls: Type.Optional(Type.Boolean()),
+  IgnorePublicAcls: Type.Optional(Type.Boolean()),
+  BlockPublicPolicy: Type.Optional(Type.Boolean()),
+  RestrictPublicBuckets: Type.Optional(Type.Boolean()),
+})
+
+const RetentionMode = Type.Enum(retentionModes)
+
+/** Of an object; both or neither, as its operation says. */
+export const ObjectRetention = Type.Object({
+  Mode: Type.Optional(RetentionMode),
+  RetainUntilDate: Type.Optional(Type.String()),
+})
+
+export const LegalHold = Type.Object({ Status: Type.Enum(['ON', 'OFF']) })
+
+export const ObjectLockConfiguration = Type.Object({
+  ObjectLockEnabled: Type.Enum(['Enabled']),
+  Rule: Type.Optional(
+    Type.Object({
+      DefaultRetention: Type.Object({
+        Mode: RetentionMode,
+        Days: Type.Optional(Type.Integer()),
+        Years: Type.Optional(Type.Integer()),
+      }),
+    }),
+  ),
 })

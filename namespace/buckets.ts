@@ -225,7 +225,13 @@ function knownRoot(tree: Tree, record: BucketRecord): Root {
 }
 
 /** Takes an existing directory as a bucket, in place, without copying. Overlapping mappings are refused. */
-export async function mapBucket(tree: Tree, name: string, absolute: string, owner: Owner): Promise<Bucket> {
+export async function mapBucket(
+  tree: Tree,
+  name: string,
+  absolute: string,
+  owner: Owner,
+  documents: Readonly<Record<string, unknown>> = {},
+): Promise<Bucket> {
   if (!isBucketName(name)) throw new NamespaceError('InvalidBucketName', { BucketName: name })
   const { root, directory } = locate(tree, absolute)
   const map = async (): Promise<Bucket> => {
@@ -239,6 +245,7 @@ export async function mapBucket(tree: Tree, name: string, absolute: string, owne
     const where = { root: root === tree.main ? '' : root.path, directory, mapped: true }
     const record = newRecord(name, owner, where)
     await claim(tree, record)
+    for (const [document, value] of Object.entries(documents)) await writeDocumentFile(tree, name, document, value)
     return finish(tree, record, root)
   }
   // One mapping at a time: of two at once, neither would see that it overlaps the other. No bucket has a name with a NUL.

@@ -3,13 +3,14 @@ import { combineCrcs } from './crc-combine.ts'
 import { digestsOf } from './digests.ts'
 import { NamespaceError } from './errors.ts'
 import type { StoredPart, UploadDocument } from './upload-store.ts'
-import type { Checksum, ChecksumAlgorithm, ChecksumType, CompletePart, Precondition } from './verbs.ts'
+import type { Checksum, ChecksumAlgorithm, ChecksumType, CompletePart, Precondition, Retention } from './verbs.ts'
 
 export type CompleteOptions = {
   readonly precondition?: Precondition | undefined
   readonly sizeBytes?: number | undefined
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
   readonly checksumType?: ChecksumType | undefined
+  readonly defaultRetention?: Retention | undefined
 }
 
 /** The parts that make the object, each with its place in it, and what S3 says of the whole. */

@@ -70,7 +70,7 @@ async function complete(
   const chosen = choose(await readParts(place, uploadId, names), wanted, document, options)
   const temporary = (await fillAssembly(place, upload, names, chosen)) ?? (await copyAll(place, upload, chosen))
   try {
-    const content = contentOf(upload, chosen)
+    const content = contentOf(upload, chosen, options)
     const beforeRename = (paths: readonly string[], versionId: string | undefined): Promise<void> =>
       writeIntent(place, upload, { paths, versionId }, chosen)
     const precondition = options.precondition
@@ -99,13 +99,18 @@ async function takeBack(place: Place, { key, uploadId }: Upload, { path }: Tempo
   }
 }
 
-function contentOf({ uploadId, document }: Upload, { eTag, checksum, parts }: Chosen): Content {
-  const { headers, metadata } = document
+function contentOf(
+  { uploadId, document }: Upload,
+  { eTag, checksum, parts }: Chosen,
+  { defaultRetention }: CompleteOptions,
+): Content {
+  const { headers, metadata, owner } = document
   const partChecksums = parts.flatMap((part) => part.checksum?.value ?? [])
   return {
     headers,
     metadata,
-    ...amendable(document),
+    owner,
+    ...amendable({ ...document, retention: document.retention ?? defaultRetention }),
     eTag,
     uploadId,
     ...(checksum && { checksum }),

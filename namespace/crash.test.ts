@@ -6,7 +6,7 @@ import { NamespaceError } from './errors.ts'
 import { dyingFiles } from './testing/dying-files.ts'
 import { CrashError } from './testing/faulty-files.ts'
 import { alice, bodyOf, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
-import type { CompletePart, Namespace } from './verbs.ts'
+import type { Amendable, CompletePart, Namespace } from './verbs.ts'
 
 /**
  * Each verb is stopped after its 1st, 2nd, 3rd … change to the disk, as by kill -9. Another process then must find every key old or new,
@@ -19,6 +19,8 @@ type Scenario = {
   readonly act: (namespace: Namespace, prepared: unknown) => Promise<unknown>
   /** Key → contents it may have after a crash; undefined stands for no object. The last one is how it ends. */
   readonly keys: Readonly<Record<string, readonly (string | undefined)[]>>
+  /** Key → tags it may have, likewise. */
+  readonly tags?: Readonly<Record<string, readonly Amendable['tags'][]>>
 }
 
 const nothing = async (): Promise<void> => undefined
@@ -29,6 +31,12 @@ const large = {
 }
 const mebibyte = 2 ** 20
 const fives = (letter: string): string => letter.repeat(5 * mebibyte)
+
+const small = [{ key: 'k', value: 'v' }]
+const manyTags = Array.from({ length: 99 }, (_, i) => ({ key: `k${i}`, value: 'v'.repeat(999) }))
+
+const tag = (namespace: Namespace, key: string, tags: Amendable['tags']) =>
+  namespace.objects.amend({ bucket: 'docs', key }, () => ({ tags }))
 
 const remove = (namespace: Namespace, key: string) => namespace.objects.remove({ bucket: 'docs', key }, {})
 
@@ -137,6 +145,41 @@ const scenarios: readonly Scenario[] = [
     keys: { s: ['source'] },
   },
   {
+    name: 'amendment',
+    before: (n) => put(n, 'docs', 'k', 'old'),
+    act: (n) => tag(n, 'k', small),
+    keys: { k: ['old'] },
+    tags: { k: [undefined, small] },
+  },
+  {
+    name: 'amendment that needs a side-car',
+    before: (n) => put(n, 'docs', 'k', 'old', { ...plain, tags: small }),
+    act: (n) => tag(n, 'k', manyTags),
+    keys: { k: ['old'] },
+    tags: { k: [small, manyTags] },
+  },
+  {
+    name: 'amendment that needs no side-car any more',
+    before: (n) => put(n, 'docs', 'k', 'old').then(() => tag(n, 'k', manyTags)),
+    act: (n) => tag(n, 'k', small),
+    keys: { k: ['old'] },
+    tags: { k: [manyTags, small] },
+  },
+  {
+    name: 'amendment of a directory',
+    before: (n) => put(n, 'docs', 'd/', ''),
+    act: (n) => tag(n, 'd/', small),
+    keys: { 'd/': [''] },
+    tags: { 'd/': [undefined, small] },
+  },
+  {
+    name: 'amendment of a directory that becomes a file',
+    before: (n) => put(n, 'docs', 'd/', '', { ...plain, tags: small }),
+    act: (n) => tag(n, 'd/', manyTags),
+    keys: { 'd/': [''] },
+    tags: { 'd/': [small, manyTags] },
+  },
+  {
     name: 'complete, the assembly in place',
     before: (n) => put(n, 'docs', 'k', 'old').then(() => uploadParts(n, 'k', [fives('a'), fives('b'), 'tail'])),
     act: complete('k'),
@@ -208,6 +251,10 @@ async function expectOldOrNew(
     expect(right.map(short), `${key} after ${where}`).toContain(short(content))
     expect(right.includes(content), `${key} whole after ${where}`).toBe(true)
     expect(listed.includes(key), `${key} listed after ${where}`).toBe(content !== undefined)
+    const allowedTags = scenario.tags?.[key]
+    if (allowedTags === undefined) continue
+    const { tags } = await namespace.objects.stat({ bucket: 'docs', key })
+    expect(crashed ? allowedTags : allowedTags.slice(-1), `tags of ${key} after ${where}`).toContainEqual(tags)
   }
 }
 
@@ -228,7 +275,7 @@ test.each(
     let stops = 0
     while (await crashAfter(scenario, stops, locksExpire)) stops += 1
     // A scenario that makes fewer changes than these does not do what it says.
-    expect(stops).toBeGreaterThan(2)
+    expect(stops).toBeGreaterThan(scenario.tags === undefined ? 2 : 0)
   },
   120_000,
 )
@@ -312,7 +359,10 @@ const removeId = (key: string) => (namespace: Namespace, versionId: unknown) =>
 async function versions(namespace: Namespace, key: string, ...contents: readonly (string | undefined)[]) {
   let id: string | undefined
   for (const content of contents)
-    id = content === undefined ? (await remove(namespace, key)).versionId : (await put(namespace, 'docs', key, content)).stat.versionId
+    id =
+      content === undefined
+        ? (await remove(namespace, key)).versionId
+        : (await put(namespace, 'docs', key, content)).stat.versionId
   return id
 }
 
@@ -351,7 +401,14 @@ const completing: VersionedScenario = {
 
 /** All of a key as clients see it: what GET says, then each version, newest first. Ids as the n-th one that was seen, for comparing trees. */
 async function everyVersion(namespace: Namespace, key: string): Promise<{ ids: string[]; shown: string[] }> {
-  const page = await namespace.objects.listVersions({ bucket: 'docs', prefix: '', delimiter: '', keyMarker: '', versionIdMarker: undefined, max: 1000 })
+  const page = await namespace.objects.listVersions({
+    bucket: 'docs',
+    prefix: '',
+    delimiter: '',
+    keyMarker: '',
+    versionIdMarker: undefined,
+    max: 1000,
+  })
   const ids: string[] = []
   const shown = [`GET ${(await contentOf(namespace, key)) ?? 'none'}`]
   for (const entry of page.entries) {
@@ -429,7 +486,8 @@ async function removeAll(namespace: Namespace): Promise<void> {
   const all = { bucket: 'docs', prefix: '', delimiter: '', keyMarker: '', versionIdMarker: undefined, max: 1000 }
   const { entries } = await namespace.objects.listVersions(all)
   for (const entry of entries)
-    if (!('prefix' in entry)) await namespace.objects.remove({ bucket: 'docs', key: entry.key, versionId: entry.versionId }, {})
+    if (!('prefix' in entry))
+      await namespace.objects.remove({ bucket: 'docs', key: entry.key, versionId: entry.versionId }, {})
 }
 
 test.each(

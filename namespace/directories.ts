@@ -4,6 +4,7 @@ import { FileError } from './files.ts'
 import { directoryRecord } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
+import { isForeignETag } from './object-stat.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import { isMade, madeMark } from './record.ts'
 
@@ -91,7 +92,8 @@ async function stepAside(place: Place, key: string, path: string): Promise<void>
       return false
     }
     const record = found.stat.type === 'file' ? await place.records.read(found) : undefined
-    if (record?.trusted !== true) throw standsInTheWay(place, path)
+    // A file user's stays where it is, also when S3 has tagged it since.
+    if (record?.trusted !== true || isForeignETag(record.record.eTag)) throw standsInTheWay(place, path)
     const alias = keyPath(owner).alias
     if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, owner, parentOf(alias))
     await place.calls.rename(full, within(place, alias))

@@ -2,6 +2,7 @@ import { isErrno } from './file-errors.ts'
 import type { Located } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { join, transit } from './layout.ts'
+import { isForeignETag } from './object-stat.ts'
 import { type Place, within } from './place.ts'
 import { nullVersion, orderOfId, orderOfTime, parseVersionName, type VersionEntry } from './version-name.ts'
 
@@ -59,8 +60,10 @@ export function identityOf({ record: read, stat }: Pick<Located, 'record' | 'sta
   if (record === undefined)
     return { versionId: nullVersion, order: orderOfTime(stat.lastModified.getTime()), isCertain: false }
   const versionId = record.versionId ?? nullVersion
+  // A file user's that was tagged is none the less a file user's: nobody has said where it comes among the versions.
+  const isCertain = record.versionId !== undefined || !isForeignETag(record.eTag)
   const timeMs = record.lastModifiedMs ?? Number(BigInt(record.mtimeNs) / 1_000_000n)
-  return { versionId, order: orderOfId(versionId) ?? record.order ?? orderOfTime(timeMs), isCertain: true }
+  return { versionId, order: orderOfId(versionId) ?? record.order ?? orderOfTime(timeMs), isCertain }
 }
 
 /** A key's directory of versions, relative to the bucket: "a/b" → '.s3/versions/a/b'; in it lie also those of "a/b/c". */

@@ -1,6 +1,7 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { amendObject } from './amend-object.ts'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
 import { checkTree, type Finding } from './check-tree.ts'
@@ -237,7 +238,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       find: (name) => coded(findBucket(tree, name, find)),
       remove: (name) => coded(removeBucket(tree, name)),
       list: () => coded(listBuckets(tree)),
-      map: (name, directory, owner) => coded(mapBucket(tree, name, directory, owner)),
+      map: (name, directory, owner, documents) => coded(mapBucket(tree, name, directory, owner, documents)),
       unmap: (name) => coded(unmapBucket(tree, name)),
     },
     objects: {
@@ -247,6 +248,8 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       stat: ({ bucket, key, versionId }) => coded(at(bucket).then((place) => statObject(place, key, versionId))),
       remove: ({ bucket, key, versionId }, options) =>
         coded(at(bucket).then((place) => removeObject(place, key, versionId, options))),
+      amend: ({ bucket, key, versionId }, change) =>
+        coded(at(bucket).then((place) => amendObject(place, key, versionId, change))),
       copy: (source, target, options) =>
         coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
       list: (query) => coded(at(query.bucket).then((place) => listObjects(place, query))),

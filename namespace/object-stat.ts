@@ -11,13 +11,16 @@ function foreignETag(stat: Stat): string {
   return `${createHash('md5').update(token).digest('hex')}-0`
 }
 
+/** Also of one that was frozen into a record: no S3 client's ETag ends so, since an upload has one part at least. */
+export const isForeignETag = (eTag: string): boolean => eTag.endsWith('-0')
+
 /** Stands for a POSIX user whom the directory does not name. */
 const ownerOfUid = (uid: number): Owner => ({
   canonicalId: createHash('sha256').update(`posix-uid:${uid}`).digest('hex'),
   displayName: `uid-${uid}`,
 })
 
-/** An owner that `ownerOfUid` has made: nobody whom the directory knows. */
+/** No user of S3, but the name that a file has which only file users wrote. */
 export const isFileUser = ({ canonicalId, displayName }: Owner): boolean =>
   displayName.startsWith('uid-') && canonicalId === ownerOfUid(Number(displayName.slice('uid-'.length))).canonicalId
 
@@ -25,7 +28,7 @@ export const isFileUser = ({ canonicalId, displayName }: Owner): boolean =>
 const dateOf = (nanoseconds: bigint): Date => new Date(Number(nanoseconds / 1_000_000n))
 
 /** Does the record describe these very bytes? A rewrite over NFS changes size or mtime. */
-const fits = (record: ReadRecord['record'], stat: Stat): boolean =>
+export const fits = (record: ReadRecord['record'], stat: Stat): boolean =>
   record.kind === 'object' && record.sizeBytes === stat.sizeBytes && record.mtimeNs === stat.mtimeNs.toString()
 
 /**
@@ -52,7 +55,7 @@ export function objectStat(bucket: string, key: string, stat: Stat, read: ReadRe
     headers: record?.headers ?? { 'content-type': contentTypeOf(key) },
     metadata: believed?.metadata ?? {},
     ...amendable(believed ?? {}),
-    foreign: content === undefined,
+    foreign: content === undefined || isForeignETag(content.eTag),
   }
 }
 

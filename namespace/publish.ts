@@ -23,7 +23,10 @@ import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 /** What a record says beyond what publishing itself knows (size, mtime, owner). */
 export type Content = Pick<StoredRecord, 'eTag' | 'headers' | 'metadata'> &
   Partial<
-    Pick<StoredRecord, keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId' | 'versionId' | 'order'>
+    Pick<
+      StoredRecord,
+      keyof Amendable | 'checksum' | 'parts' | 'partChecksums' | 'uploadId' | 'owner' | 'versionId' | 'order'
+    >
   >
 
 export type Publication = {
@@ -31,6 +34,8 @@ export type Publication = {
   readonly temporary: Temporary
   readonly content: Content
   readonly precondition?: Precondition | undefined
+  /** Default: now. */
+  readonly lastModifiedMs?: number | undefined
   /** Called under the lock, when no precondition can refuse any more, with the paths that the temporary may have from then on, and the id. */
   readonly beforeRename?: (temporaryPaths: readonly string[], versionId: string | undefined) => Promise<void>
 }
@@ -146,11 +151,11 @@ async function judged(place: Place, { key, precondition }: Publication): Promise
 /** Under the exclusive lock. undefined: it is a file after all, since it has bytes or its record no room on the directory. */
 async function publishDirectory(
   place: Place,
-  { key, temporary, content }: Publication,
+  { key, temporary, content, lastModifiedMs }: Publication,
 ): Promise<ObjectStat | undefined> {
   const { sizeBytes } = await place.calls.stat(temporary.descriptor)
   if (sizeBytes > 0) return undefined
-  const now = place.options.now()
+  const now = lastModifiedMs ?? place.options.now()
   const fixed = { v: 1, kind: 'directory', sizeBytes, mtimeNs: '', lastModifiedMs: now } as const
   return writeDirectoryObject(place, key, { ...fixed, owner: ownerOf(place), ...content })
 }
@@ -159,11 +164,12 @@ type Prepared = { readonly record: StoredRecord; readonly attribute: Buffer | un
 
 async function prepareRecord(
   place: Place,
-  { temporary, content }: Publication,
+  { temporary, content, lastModifiedMs }: Publication,
   identity: Identity | undefined,
 ): Promise<Prepared> {
+  const nowMs = lastModifiedMs ?? place.options.now()
+  const granularityNs = place.root.capabilities.timeGranularityNs
   const stat = await place.calls.stat(temporary.descriptor)
-  const [nowMs, granularityNs] = [place.options.now(), place.root.capabilities.timeGranularityNs]
   const record: StoredRecord = {
     v: 1,
     kind: 'object',

@@ -16,6 +16,8 @@ export type RecordStore = {
   prepare(record: StoredRecord, stat: Stat): Promise<Buffer | undefined>
   /** Writes the side-car, whatever the size. `stat` with the mtime that the file will be published with. */
   writeSidecar(record: StoredRecord, stat: Stat): Promise<void>
+  /** Of a file whose attribute has the record now. */
+  removeSidecar(stat: Stat): Promise<void>
   encode(record: StoredRecord): Buffer
   decode(attribute: Buffer | undefined): ReadRecord | undefined
 }
@@ -61,6 +63,7 @@ export function recordStore(options: Options): RecordStore {
     encode,
     decode,
     writeSidecar,
+    removeSidecar: async (stat) => void (await calls.unlink(join(records, sidecarName(stat)))),
     async read({ stat, attribute }) {
       if (attribute !== undefined) return decode(attribute)
       const sidecar = await calls.find(join(records, sidecarName(stat)), {

@@ -47,6 +47,8 @@ const shapes = {
     key: T.String(),
     initiatedMs: T.Number(),
     owner: Owner,
+    /** Absent in uploads begun before owners could differ from who began. */
+    initiator: T.Optional(Owner),
     headers: Strings,
     metadata: Strings,
     tags: T.Optional(T.Array(T.Object({ key: T.String(), value: T.String() }))),

@@ -263,3 +263,21 @@ test('an upload for a key below an object steps over it only when it publishes i
   expect(await listAll(namespace, 'docs')).toEqual(['a', 'a/b'])
   expect(await get(namespace, 'docs', 'a')).toBe('file')
 })
+
+test('an object is whose its description says, also when it comes in parts; the upload tells who began it', async () => {
+  const bob = { canonicalId: 'b'.repeat(64), displayName: 'Bob' }
+  const target = { bucket: 'docs', key: 'given' }
+  const given = await namespace.objects.put(target, { ...plain, owner: bob }, bodyOf(fill('a', 3)), {})
+  expect(given.stat.owner).toEqual(bob)
+  expect((await namespace.objects.stat(target)).owner).toEqual(bob)
+
+  const { uploadId } = await namespace.uploads.begin(target, { ...plain, owner: bob }, undefined)
+  const upload = await namespace.uploads.stat({ ...target, uploadId })
+  const began = { canonicalId: alice.canonicalId, displayName: alice.displayName }
+  expect([upload.owner, upload.initiator]).toEqual([bob, began])
+  await complete('given', uploadId, [await putPart('given', uploadId, 1, fill('b', 3))])
+  expect((await namespace.objects.stat(target)).owner).toEqual(bob)
+
+  const copied = await namespace.objects.copy(target, { bucket: 'docs', key: 'copy' }, { describe: () => plain })
+  expect(copied.stat.owner).toEqual(began)
+})

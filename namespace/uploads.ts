@@ -41,14 +41,16 @@ export async function beginUpload(
   const uploadId = `${now.toString(36).padStart(9, '0')}${randomBytes(16).toString('hex')}`
   const objectExisted = (await findObject(place, key)) !== undefined
   const said = { ...description, ...(checksum && { checksum }), objectExisted }
-  const upload = { v: 1, key, initiatedMs: now, owner: ownerOf(place), ...said }
+  const initiator = ownerOf(place)
+  const owner = description.owner ?? initiator
+  const upload = { v: 1, key, initiatedMs: now, ...said, owner, initiator }
   if ((await place.service.makeDirectory(within(place, transit.uploads), 0o700)) && place.options.flush) {
     await place.service.flushDirectory(within(place, transit.directory))
   }
   await place.service.makeDirectory(uploadPath(place, uploadId), 0o700)
   await writeUploadFile(place, uploadId, 'upload.json', upload)
   if (place.options.flush) await place.service.flushDirectory(within(place, transit.uploads))
-  return { ...description, uploadId, key, initiated: new Date(now), owner: ownerOf(place), checksum, objectExisted }
+  return { ...description, uploadId, key, initiated: new Date(now), owner, initiator, checksum, objectExisted }
 }
 
 export const statUpload = async (place: Place, key: string, uploadId: string): Promise<UploadStat> => {
@@ -62,6 +64,7 @@ const uploadStat = (uploadId: string, upload: UploadDocument): UploadStat => ({
   key: upload.key,
   initiated: new Date(upload.initiatedMs),
   owner: upload.owner,
+  initiator: upload.initiator ?? upload.owner,
   headers: upload.headers,
   metadata: upload.metadata,
   ...amendable(upload),

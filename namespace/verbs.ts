@@ -67,6 +67,8 @@ export type Amendable = {
 export type Description = Amendable & {
   readonly headers: ContentHeaders
   readonly metadata: Readonly<Record<string, string>>
+  /** Whose it shall be. Absent: the caller's, or the bucket's owner's where the caller is anonymous. */
+  readonly owner?: Owner
 }
 
 /** The document `versioning` of a bucket; none where it never was versioned. */
@@ -210,7 +212,10 @@ export type UploadStat = Description & {
   readonly uploadId: string
   readonly key: string
   readonly initiated: Date
+  /** Whose the object will be. */
   readonly owner: Owner
+  /** Who began the upload. */
+  readonly initiator: Owner
   readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
   /** The key had an object when the upload began: were it gone at the end, that is a conflict (P-210). */
   readonly objectExisted: boolean
@@ -239,8 +244,8 @@ export type Namespace = {
     remove(name: string): Promise<void>
     /** All buckets, sorted by name. */
     list(): Promise<readonly Bucket[]>
-    /** Takes an existing directory as a bucket, in place. Throws when it overlaps another one. */
-    map(name: string, directory: string, owner: Owner): Promise<Bucket>
+    /** Takes an existing directory as a bucket, in place, with these documents from the start. Throws when it overlaps another one. */
+    map(name: string, directory: string, owner: Owner, documents?: Readonly<Record<string, unknown>>): Promise<Bucket>
     unmap(name: string): Promise<void>
   }
   readonly objects: {
@@ -265,6 +270,11 @@ export type Namespace = {
       target: ObjectTarget,
       options: { readonly precondition?: Precondition | undefined; readonly bypassGovernance?: boolean | undefined },
     ): Promise<Removed>
+    /**
+     * Tags, ACL, retention and hold of an object that is there, anew, by what `change` answers of it as it is; all else stays, Last-Modified and ETag
+     * too, and no version is made (P-175). `change` throws to refuse. Throws as open does.
+     */
+    amend(target: ObjectTarget, change: (stat: ObjectStat) => Amendable): Promise<ObjectStat>
     copy(
       source: ObjectTarget,
       target: ObjectTarget,
@@ -308,6 +318,8 @@ export type Namespace = {
         /** The whole object's checksum as the client has it. */
         readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
         readonly checksumType?: ChecksumType | undefined
+        /** Of an upload that began without one. */
+        readonly defaultRetention?: Retention | undefined
       },
     ): Promise<Put>
     abort(target: UploadTarget): Promise<void>

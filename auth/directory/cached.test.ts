@@ -15,6 +15,8 @@ function counting(answer: (id: string) => ReturnType<Directory['findByAccessKey'
       asked.push(name)
       return undefined
     },
+    findByCanonicalId: async () => undefined,
+    findByEmail: async () => undefined,
     close: async () => {
       asked.push('close')
     },

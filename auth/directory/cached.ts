@@ -27,6 +27,8 @@ export function cachedDirectory(directory: Directory, { ttlMs = 750 }: { ttlMs?:
       return answer?.found
     },
     authenticate: (name, password) => directory.authenticate(name, password),
+    findByCanonicalId: (canonicalId) => directory.findByCanonicalId(canonicalId),
+    findByEmail: (address) => directory.findByEmail(address),
     async close() {
       answers.clear()
       await directory.close()

@@ -11,6 +11,13 @@ export type Directory = {
   findByAccessKey(accessKeyId: string): Promise<SecretAndIdentity | undefined>
   /** undefined for an unknown user or a wrong password, in about the same time. The identity's accessKeyId is ''. */
   authenticate(name: string, password: string): Promise<Identity | undefined>
+  /**
+   * Who a grant names, without an access key: the identity's accessKeyId is ''. Disabled users are found, so that an ACL that names one can
+   * still be read and written back; a grant gives nothing to who cannot sign.
+   */
+  findByCanonicalId(canonicalId: string): Promise<Identity | undefined>
+  /** As above; in any case of letters. undefined also where two users have the address: a grant must name one of them (P-204). */
+  findByEmail(address: string): Promise<Identity | undefined>
   close(): Promise<void>
 }
 

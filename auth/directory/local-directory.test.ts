@@ -47,6 +47,18 @@ describe('the local directory', () => {
     expect(await one.findByAccessKey(accessKeyId)).toBeUndefined()
   })
 
+  it('knows who a grant names, without a key', async () => {
+    const user = await one.users.findUser('alice')
+    const found = await one.findByCanonicalId(user?.canonicalId ?? '')
+    expect(found).toMatchObject({ userName: 'alice', displayName: 'alice', accessKeyId: '' })
+    expect(found).not.toHaveProperty('disabled')
+    expect(await one.findByCanonicalId('f'.repeat(64))).toBeUndefined()
+    expect(await one.findByEmail('alice@example.com')).toBeUndefined()
+    await createLocalUser(usersFile, { name: 'bob', email: 'bob@example.com' })
+    await sleep(1100)
+    expect(await other.findByEmail('bob@example.com')).toMatchObject({ userName: 'bob', accessKeyId: '' })
+  })
+
   it('knows users by their password', async () => {
     expect(await one.authenticate('alice', 'open sesame')).toMatchObject({ userName: 'alice', accessKeyId: '' })
     expect(await one.authenticate('alice', 'open')).toBeUndefined()

@@ -42,6 +42,14 @@ function joined(users: LocalUsers, keys: KeyStore): Directory {
       const user = await users.checkPassword(name, password)
       return user && identityOf(user, '')
     },
+    async findByCanonicalId(canonicalId) {
+      const user = await users.findByCanonicalId(canonicalId)
+      return user && identityOf(user, '')
+    },
+    async findByEmail(address) {
+      const user = await users.findByEmail(address)
+      return user && identityOf(user, '')
+    },
     async close() {},
   }
 }

@@ -53,6 +53,22 @@ disabled = true
     expect((await users.listUsers()).map(({ userName }) => userName)).toEqual(['alice', 'bob'])
   })
 
+  it('finds who an id or an address names, disabled ones too, and nobody by an address that two have', async () => {
+    const user = (name: string, email: string) => `[[users]]\nname = "${name}"\nemail = "${email}"\n`
+    await writeFile(
+      path,
+      `${user('alice', 'Alice@example.com')}disabled = true\n${user('bob', 'ops@example.com')}${user('carol', 'OPS@example.com')}[[users]]\nname = "dave"\n`,
+    )
+    const users = await open()
+    const alice = await users.findUser('alice')
+    expect(await users.findByCanonicalId(alice?.canonicalId ?? '')).toEqual(alice)
+    expect(await users.findByEmail('alice@EXAMPLE.com')).toEqual(alice)
+    expect(await users.findByEmail('ops@example.com')).toBeUndefined()
+    expect(await users.findByEmail('undefined')).toBeUndefined()
+    expect(await users.findByEmail('')).toBeUndefined()
+    expect(await users.findByCanonicalId('alice')).toBeUndefined()
+  })
+
   it('need not be there yet', async () => {
     const users = await open()
     expect(await users.listUsers()).toEqual([])

@@ -51,6 +51,9 @@ export type LocalUser = Omit<Identity, 'accessKeyId'> & { readonly disabled: boo
 export type LocalUsers = {
   /** Disabled users are answered as such. */
   findUser(name: string): Promise<LocalUser | undefined>
+  findByCanonicalId(canonicalId: string): Promise<LocalUser | undefined>
+  /** undefined also where two users have the address. */
+  findByEmail(address: string): Promise<LocalUser | undefined>
   listUsers(): Promise<readonly LocalUser[]>
   /** undefined for an unknown or disabled user and for a wrong password. */
   checkPassword(name: string, password: string): Promise<LocalUser | undefined>
@@ -104,9 +107,17 @@ export async function openLocalUsers({ path, problems, checkEveryMs = 1000 }: Lo
     return loaded
   }
 
+  const listUsers = async () => [...(await current()).users.values()].map(({ user }) => user)
+
   return {
     findUser: async (name) => (await current()).users.get(name)?.user,
-    listUsers: async () => [...(await current()).users.values()].map(({ user }) => user),
+    findByCanonicalId: async (id) => (await listUsers()).find(({ canonicalId }) => canonicalId === id),
+    async findByEmail(address) {
+      const wanted = address.toLowerCase()
+      const [found, another] = (await listUsers()).filter(({ email }) => email?.toLowerCase() === wanted)
+      return another === undefined ? found : undefined
+    },
+    listUsers,
     async checkPassword(name, password) {
       const found = (await current()).users.get(name)
       const matches = await verifyPassword(password, found?.password)

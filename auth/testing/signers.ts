@@ -23,6 +23,8 @@ export const alice: Identity = {
 export const directory: Directory = {
   findByAccessKey: async (id) => (id === accessKeyId ? { secret, identity: alice } : undefined),
   authenticate: async () => undefined,
+  findByCanonicalId: async () => undefined,
+  findByEmail: async () => undefined,
   close: async () => {},
 }
 

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { Command } from 'commander'
 import type { Owner } from '#namespace'
+import { documentsOfNewBucket } from '../new-bucket.ts'
 import { CommandError } from './command-error.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
@@ -33,7 +34,8 @@ withPlace(bucketsCommand.command('create'))
   .description('make a bucket, a new directory in the tree')
   .action(async (name: string, options: OwnerOption) => {
     await withOperator(options, async (operator) => {
-      await operator.namespace.as(await readOwner(operator, options.owner)).buckets.create(name)
+      const owner = await readOwner(operator, options.owner)
+      await operator.namespace.as(owner).buckets.create(name, documentsOfNewBucket(operator.config.s3))
     })
   })
 
@@ -45,7 +47,8 @@ withPlace(bucketsCommand.command('map'))
   .action(async (name: string, directory: string, options: OwnerOption) => {
     await withOperator(options, async (operator) => {
       const owner = await readOwner(operator, options.owner)
-      await operator.namespace.as(undefined).buckets.map(name, await realpath(directory), owner)
+      const documents = documentsOfNewBucket(operator.config.s3)
+      await operator.namespace.as(undefined).buckets.map(name, await realpath(directory), owner, documents)
     })
   })
 

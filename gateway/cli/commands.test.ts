@@ -76,6 +76,11 @@ test('buckets are made and listed, a directory is mapped in place and unmapped w
   await writeFile(join(existing, 'sub/file'), 'bytes')
   await symlink(existing, join(home, 'link'))
   expect(await causeway(`buckets map old ${join(home, 'link')} --owner bob`)).toEqual(succeeded(''))
+  for (const bucket of ['photos', 'old']) {
+    const document = (name: string) => readFile(join(home, 'tree/.causeway/buckets', bucket, `${name}.json`), 'utf8')
+    expect(await document('ownership')).toContain('BucketOwnerEnforced')
+    expect(await document('public-access')).toContain('"blockPublicAcls":true')
+  }
   const listed = await causeway('buckets list')
   expect(listed.stdout).toMatch(new RegExp(`\nold +bob +\\S+ +${existing}\n`))
   expect(listed.stdout).toMatch(new RegExp(`\nphotos +bob +\\S+ +${join(home, 'tree/photos')}$`))

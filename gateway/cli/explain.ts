@@ -50,7 +50,7 @@ async function explain(operator: Operator, action: string, resource: string | un
   const key = slash === -1 ? '' : resource.slice(slash + 1)
   if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket } })
   const namespace = operator.namespace.as(identity)
-  const access = await readBucketAccess(namespace, bucket, undefined)
+  const access = await readBucketAccess(namespace, bucket, operator.config.s3)
   const asked = { bucket, key, versionId: options.versionId }
   return decideAccess({ identity, namespace, access, action, resource: asked, context: options.condition })
 }

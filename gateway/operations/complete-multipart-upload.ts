@@ -17,6 +17,7 @@ import { writePrecondition } from '../preconditions.ts'
 import type { S3Headers } from '../s3-request.ts'
 import { CompleteMultipartUpload, CompleteMultipartUploadResult } from '../shapes.ts'
 import { checksumAlgorithms, typedChecksumElement } from './checksum-elements.ts'
+import { defaultRetention } from './object-lock.ts'
 import { checkPartNumber, uploadTarget } from './upload-target.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -48,6 +49,7 @@ export const completeMultipartUpload = defineOperation({
       sizeBytes: objectSize(headers), // P-086
       checksum: objectChecksum(headers),
       checksumType: checksumType(headers),
+      defaultRetention: await defaultRetention(call),
     })
     return xmlReply(
       'CompleteMultipartUploadResult',

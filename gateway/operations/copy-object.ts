@@ -1,6 +1,7 @@
 import type { Description, ObjectStat, ObjectTarget } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
 import { descriptionFrom, parseTagging, quoted } from '../headers.ts'
+import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { checkCopySource, writePrecondition } from '../preconditions.ts'
 import type { S3Headers } from '../s3-request.ts'
@@ -8,6 +9,7 @@ import { CopyResult, timestamp } from '../shapes.ts'
 import { requestedChecksum } from './checksum-algorithm.ts'
 import { typedChecksumElement } from './checksum-elements.ts'
 import { checkSourceSize, copySource } from './copy-source.ts'
+import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -16,18 +18,21 @@ export const copyObject = defineOperation({
   name: 'CopyObject',
   match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
-  async run({ bucket, key, headers, namespace }) {
+  async run(call) {
+    const { bucket, key, headers, namespace } = call
     refuseUnsupportedHeaders(headers)
     const source = copySource(headers)
     const target = { bucket, key }
     const describe = descriptionOfCopy(headers)
     if (isSameObject(source, target)) refuseUnchangedCopy(headers)
+    const access = await newObjectAccess(call) // P-144: the source's ACL is never taken over
+    const lock = await lockOfNewObject(call) // Never the source's.
 
     const { stat } = await namespace.objects.copy(source, target, {
       describe: (found) => {
         checkCopySource(headers, found) // P-143
         checkSourceSize(found.sizeBytes) // P-145
-        return describe(found)
+        return { ...describe(found), ...access, ...lock }
       },
       checksum: requestedChecksum(headers), // P-087
       precondition: writePrecondition(headers, key), // P-139

@@ -47,20 +47,46 @@ it('accepts the region’s own name outside us-east-1', async () => {
 })
 
 it.each([
-  ['x-amz-acl', 'public-read', 'InvalidBucketAclWithObjectOwnership'],
   ['x-amz-acl', 'nonsense', 'InvalidArgument'],
-  ['x-amz-grant-read', 'id="x"', 'InvalidBucketAclWithObjectOwnership'],
-  ['x-amz-bucket-object-lock-enabled', 'true', 'NotImplemented'],
-  ['x-amz-object-ownership', 'ObjectWriter', 'NotImplemented'],
+  ['x-amz-acl', 'bucket-owner-read', 'InvalidArgument'],
+  ['x-amz-grant-read', 'id="x"', 'InvalidArgument'],
+  ['x-amz-grant-read', 'emailAddress="x@example.com"', 'UnresolvableGrantByEmailAddress'],
+  ['x-amz-bucket-object-lock-enabled', 'perhaps', 'InvalidArgument'],
+  ['x-amz-object-ownership', 'objectwriter', 'InvalidArgument'],
 ])('refuses %s: %s with %s and makes no bucket', async (name, value, code) => {
   const { call, namespace } = createHarness()
   await expect(call(createBucket, { bucket: 'photos', headers: { [name]: value } })).rejects.toMatchObject({ code })
   expect(await namespace.buckets.find('photos')).toBeUndefined()
 })
 
-it('accepts the private ACL', async () => {
-  const { call } = createHarness()
-  expect((await call(createBucket, { bucket: 'photos', headers: { 'x-amz-acl': 'private' } })).status).toBe(200)
+const enforced = { 'x-amz-object-ownership': 'BucketOwnerEnforced' }
+const toBob = { 'x-amz-grant-read': `id="${bob.canonicalId}"` }
+
+it('makes a bucket with the ACL and the ownership asked for, else with what is configured', async () => {
+  const { call, namespace } = createHarness()
+  const document = (name: string) => namespace.documents.find('photos', name)
+  const headers = { 'x-amz-acl': 'public-read', 'x-amz-object-ownership': 'ObjectWriter' }
+  await call(createBucket, { bucket: 'photos', headers, s3: { objectOwnership: 'BucketOwnerEnforced' } })
+  expect(await document('ownership')).toEqual({ rule: 'ObjectWriter' })
+  expect(await document('acl')).toMatchObject({ grants: [{ permission: 'FULL_CONTROL' }, { permission: 'READ' }] })
+  expect(await document('public-access')).toBeUndefined()
+  await namespace.buckets.remove('photos')
+  const s3 = { objectOwnership: 'BucketOwnerEnforced', publicAccessBlock: true } as const
+  await call(createBucket, { bucket: 'photos', headers: { 'x-amz-acl': 'private' }, s3 })
+  expect(await document('ownership')).toEqual({ rule: 'BucketOwnerEnforced' })
+  expect(await document('public-access')).toMatchObject({ blockPublicAcls: true, restrictPublicBuckets: true })
+})
+
+it.each([
+  [{ ...enforced, 'x-amz-acl': 'public-read' }, {}, 'InvalidBucketAclWithObjectOwnership'],
+  [{ ...enforced, ...toBob }, {}, 'InvalidBucketAclWithObjectOwnership'],
+  [toBob, { objectOwnership: 'BucketOwnerEnforced' }, 'InvalidBucketAclWithObjectOwnership'],
+  [{ 'x-amz-acl': 'public-read' }, { publicAccessBlock: true }, 'InvalidBucketAclWithBlockPublicAccessError'],
+  [{ 'x-amz-acl': 'public-read' }, { accountPublicAccessBlock: true }, 'InvalidBucketAclWithBlockPublicAccessError'],
+] as const)('refuses %j where %j, and makes no bucket (P-186, P-191)', async (headers, s3, code) => {
+  const { call, namespace } = createHarness()
+  await expect(call(createBucket, { bucket: 'photos', headers, s3 })).rejects.toMatchObject({ code })
+  expect(await namespace.buckets.find('photos')).toBeUndefined()
 })
 
 it('refuses an anonymous caller', async () => {

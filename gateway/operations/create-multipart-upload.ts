@@ -1,7 +1,9 @@
 import Type from 'typebox'
 import { descriptionFrom } from '../headers.ts'
+import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { uploadChecksum } from './checksum-algorithm.ts'
+import { askedLock } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -16,10 +18,12 @@ export const createMultipartUpload = defineOperation({
   name: 'CreateMultipartUpload',
   match: { method: 'POST', on: 'object', query: ['uploads'] },
   action: 's3:PutObject',
-  async run({ bucket, key, headers, namespace }) {
+  async run(call) {
+    const { bucket, key, headers, namespace } = call
     refuseUnsupportedHeaders(headers)
     const checksum = uploadChecksum(headers) // P-083
-    const { uploadId } = await namespace.uploads.begin({ bucket, key }, descriptionFrom(headers), checksum)
+    const description = { ...descriptionFrom(headers), ...(await newObjectAccess(call)), ...(await askedLock(call)) }
+    const { uploadId } = await namespace.uploads.begin({ bucket, key }, description, checksum)
     return xmlReply(
       'InitiateMultipartUploadResult',
       InitiateMultipartUploadResult,

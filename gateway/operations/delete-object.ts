@@ -1,5 +1,6 @@
 import { defineOperation } from '../operation.ts'
 import { deletePrecondition } from '../preconditions.ts'
+import { bypassesGovernance } from './object-lock.ts'
 import { requestedVersion } from './version-id.ts'
 
 /**
@@ -13,7 +14,8 @@ export const deleteObject = defineOperation({
   async run({ bucket, key, query, headers, namespace }) {
     const versionId = requestedVersion(query)
     const precondition = deletePrecondition(headers, key)
-    await namespace.objects.remove({ bucket, key, versionId }, { precondition })
+    const bypassGovernance = bypassesGovernance(headers)
+    await namespace.objects.remove({ bucket, key, versionId }, { precondition, bypassGovernance })
     return { status: 204, headers: { 'x-amz-version-id': versionId } }
   },
 })

@@ -8,6 +8,7 @@ import { defineOperation } from '../operation.ts'
 import { entryPrecondition } from '../preconditions.ts'
 import { s3Errors } from '../s3-errors.ts'
 import { Delete, DeleteResult } from '../shapes.ts'
+import { bypassesGovernance } from './object-lock.ts'
 import { xmlReply } from './xml-reply.ts'
 
 type Entry = Static<typeof Delete>['Object'][number]
@@ -20,7 +21,7 @@ const concurrentDeletes = 16
 
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
- * x-amz-bypass-governance-retention is tolerated where no lock is (P-152).
+ * x-amz-bypass-governance-retention holds for all of them, and is tolerated where no lock is (P-152).
  */
 export const deleteObjects = defineOperation({
   name: 'DeleteObjects',
@@ -28,10 +29,11 @@ export const deleteObjects = defineOperation({
   action: 's3:DeleteObject',
   asksPerKey: true,
   body: { root: 'Delete', shape: Delete, maxBytes: maxBodyBytes },
-  async run({ bucket, body, namespace, access }) {
+  async run({ bucket, body, headers, namespace, access }) {
     await namespace.buckets.read(bucket)
     const limit = pLimit(concurrentDeletes)
-    const results = await limit.map(body.Object, (entry) => deleteEntry(namespace, access, bucket, entry))
+    const remover = { namespace, access, bucket, bypassGovernance: bypassesGovernance(headers) }
+    const results = await limit.map(body.Object, (entry) => deleteEntry(remover, entry))
     return xmlReply('DeleteResult', DeleteResult, {
       Deleted: body.Quiet === true ? [] : results.filter((result) => !isFailed(result)),
       Error: results.filter(isFailed),
@@ -39,28 +41,37 @@ export const deleteObjects = defineOperation({
   },
 })
 
+type Remover = {
+  readonly namespace: Namespace
+  readonly access: Access
+  readonly bucket: string
+  readonly bypassGovernance: boolean
+}
+
 /** One key's fate; whatever it is, the others have theirs (P-148). */
 async function deleteEntry(
-  namespace: Namespace,
-  access: Access,
-  bucket: string,
+  { namespace, access, bucket, bypassGovernance }: Remover,
   entry: Entry,
 ): Promise<Deleted | Failed> {
   const { Key, VersionId } = entry
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
     await access.require('s3:DeleteObject', { bucket, key: Key, versionId: VersionId })
-    // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
-    if (VersionId !== undefined && VersionId !== 'null') throw new NamespaceError('NoSuchVersion')
-    await namespace.objects.remove(
+    const removed = await namespace.objects.remove(
       { bucket, key: Key, versionId: VersionId },
-      { precondition: entryPrecondition(entry, Key) },
+      { precondition: entryPrecondition(entry, Key), bypassGovernance },
     )
-    return named
+    if (!removed.deleteMarker) return named
+    // P-178: of the marker that was made, or that was removed.
+    return { ...named, DeleteMarker: true, ...(removed.versionId && { DeleteMarkerVersionId: removed.versionId }) }
   } catch (error) {
-    return { ...named, ...codeAndMessage(error) }
+    return { ...named, ...codeAndMessage(isUnknownVersion(error) ? new NamespaceError('NoSuchVersion') : error) }
   }
 }
+
+/** The single form answers 400 InvalidArgument to an id that cannot be, this one NoSuchVersion (recorded). */
+const isUnknownVersion = (error: unknown): boolean =>
+  error instanceof NamespaceError && error.code === 'InvalidArgument' && error.detail.ArgumentName === 'versionId'
 
 function isFailed(result: Deleted | Failed): result is Failed {
   return 'Code' in result

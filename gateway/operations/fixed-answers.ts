@@ -9,7 +9,7 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { type GatewayCode, GatewayError } from '../gateway-error.ts'
 import { type Call, defineOperation, type Match, type Operation } from '../operation.ts'
 import type { Reply } from '../reply.ts'
-import { noLock, notEncrypted } from './unsupported-headers.ts'
+import { notEncrypted } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
 /** Throws where the answer is an error. */
@@ -25,33 +25,6 @@ type FixedAnswer = {
 const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
   onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
-  onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
-  onBucket(
-    'GetBucketOwnershipControls',
-    'GET',
-    'ownershipControls',
-    's3:GetBucketOwnershipControls',
-    refuse('OwnershipControlsNotFoundError'),
-  ),
-  onBucket('PutBucketOwnershipControls', 'PUT', 'ownershipControls', 's3:PutBucketOwnershipControls', notImplemented()),
-  onBucket('DeleteBucketOwnershipControls', 'DELETE', 'ownershipControls', 's3:PutBucketOwnershipControls', noContent),
-  onBucket(
-    'GetPublicAccessBlock',
-    'GET',
-    'publicAccessBlock',
-    's3:GetBucketPublicAccessBlock',
-    refuse('NoSuchPublicAccessBlockConfiguration'),
-  ),
-  onBucket('PutPublicAccessBlock', 'PUT', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', notImplemented()),
-  onBucket('DeletePublicAccessBlock', 'DELETE', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock', noContent),
-  onBucket(
-    'GetObjectLockConfiguration',
-    'GET',
-    'object-lock',
-    's3:GetBucketObjectLockConfiguration',
-    refuse('ObjectLockConfigurationNotFoundError'),
-  ),
-  onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
   onBucket(
     'GetBucketEncryption',
     'GET',
@@ -62,13 +35,7 @@ const rows: readonly FixedAnswer[] = [
   onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
   onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
-  // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
-  onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),
-  onObject('PutObjectTagging', 'PUT', 'tagging', 's3:PutObjectTagging', notImplemented()),
-  onObject('GetObjectRetention', 'GET', 'retention', 's3:GetObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectRetention', 'PUT', 'retention', 's3:PutObjectRetention', refuse('InvalidRequest', noLock)),
-  onObject('GetObjectLegalHold', 'GET', 'legal-hold', 's3:GetObjectLegalHold', refuse('InvalidRequest', noLock)),
-  onObject('PutObjectLegalHold', 'PUT', 'legal-hold', 's3:PutObjectLegalHold', refuse('InvalidRequest', noLock)),
+  // Of an object.
 
   // Fixed, well-formed answers (13.2).
   onBucket(

@@ -1,5 +1,9 @@
+import { ownerOnly } from '../acl.ts'
+import { findBucketDocument } from '../bucket-documents.ts'
+import { ownershipOf } from '../effective-ownership.ts'
+import { objectOwner } from '../object-owner.ts'
 import { defineOperation } from '../operation.ts'
-import { ownerAcl } from './owner-acl.ts'
+import { aclReply } from './acl-reply.ts'
 import { requestedVersion } from './version-id.ts'
 
 /**
@@ -11,8 +15,12 @@ export const getObjectAcl = defineOperation({
   match: { method: 'GET', on: 'object', query: ['acl'] },
   action: 's3:GetObjectAcl',
   async run({ bucket, key, query, namespace }) {
-    const { owner } = await namespace.buckets.read(bucket)
-    await namespace.objects.stat({ bucket, key, versionId: requestedVersion(query) })
-    return ownerAcl(owner)
+    const { owner: bucketOwner } = await namespace.buckets.read(bucket)
+    const stat = await namespace.objects.stat({ bucket, key, versionId: requestedVersion(query) })
+    const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
+    const headers = { 'x-amz-version-id': stat.versionId }
+    if (ownership === 'BucketOwnerEnforced') return aclReply(bucketOwner, ownerOnly(bucketOwner), headers)
+    const owner = objectOwner(stat, bucketOwner)
+    return aclReply(owner, stat.acl ?? ownerOnly(owner), headers)
   },
 })

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest'
-import { deleteObjectTagging } from './delete-object-tagging.ts'
 import { getObjectTagging } from './get-object-tagging.ts'
 import { putObject } from './put-object.ts'
 import { createHarness, textsOf } from './testing/call-operation.ts'
@@ -22,12 +21,4 @@ it('answers an empty set for an object without tags, 404 without an object (P-19
   await expect(harness.call(getObjectTagging, { bucket: 'photos', key: 'dog' })).rejects.toMatchObject({
     code: 'NoSuchKey',
   })
-})
-
-it('does not claim to have deleted tags that stay', async () => {
-  const harness = createHarness()
-  await fill(harness, ['cat'])
-  expect((await harness.call(deleteObjectTagging, cat)).status).toBe(204)
-  await harness.call(putObject, { ...cat, headers: { 'x-amz-tagging': 'a=b' } })
-  await expect(harness.call(deleteObjectTagging, cat)).rejects.toMatchObject({ code: 'NotImplemented' })
 })

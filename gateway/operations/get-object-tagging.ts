@@ -10,9 +10,9 @@ export const getObjectTagging = defineOperation({
   match: { method: 'GET', on: 'object', query: ['tagging'] },
   action: 's3:GetObjectTagging',
   async run({ bucket, key, query, namespace }) {
-    const { tags = [] } = await namespace.objects.stat({ bucket, key, versionId: requestedVersion(query) })
-    return xmlReply('Tagging', Type.Object({ TagSet }), {
-      TagSet: { Tag: tags.map((tag) => ({ Key: tag.key, Value: tag.value })) },
-    })
+    const target = { bucket, key, versionId: requestedVersion(query) }
+    const { tags = [], versionId } = await namespace.objects.stat(target)
+    const Tag = tags.map((tag) => ({ Key: tag.key, Value: tag.value }))
+    return xmlReply('Tagging', Type.Object({ TagSet }), { TagSet: { Tag } }, { 'x-amz-version-id': versionId })
   },
 })

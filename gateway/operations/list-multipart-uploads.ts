@@ -123,10 +123,10 @@ function groupByDelimiter(
   return entries
 }
 
-function uploadElement({ uploadId, owner, headers, initiated, checksum }: UploadStat) {
+function uploadElement({ uploadId, owner, initiator, headers, initiated, checksum }: UploadStat) {
   return {
     UploadId: uploadId,
-    Initiator: ownerElement(owner),
+    Initiator: ownerElement(initiator),
     Owner: ownerElement(owner),
     StorageClass: headers['x-amz-storage-class'] ?? 'STANDARD',
     Initiated: timestamp(initiated),

@@ -48,7 +48,7 @@ export const listParts = defineOperation({
       Bucket: bucket,
       Key: key,
       UploadId: target.uploadId,
-      Initiator: ownerElement(upload.owner),
+      Initiator: ownerElement(upload.initiator),
       Owner: ownerElement(upload.owner),
       StorageClass: upload.headers['x-amz-storage-class'] ?? 'STANDARD',
       PartNumberMarker: after,

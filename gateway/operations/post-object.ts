@@ -4,11 +4,13 @@ import type { UploadForm } from '../body/upload-form.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { checkTags, descriptionFrom, quoted } from '../headers.ts'
 import { encodeKey } from '../list-page.ts'
+import { newObjectAccess } from '../object-access.ts'
 import { type Call, defineOperation } from '../operation.ts'
 import type { Content, Reply } from '../reply.ts'
 import type { S3Headers } from '../s3-request.ts'
 import { TagSet } from '../shapes.ts'
 import { escapeXml, readXml } from '../xml.ts'
+import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
 /**
@@ -20,14 +22,20 @@ export const postObject = defineOperation({
   match: { method: 'POST', on: 'bucket' },
   action: undefined,
   async run(call) {
-    const { bucket } = call
+    const { bucket, directory, s3, now } = call
     const form = await call.readForm()
     const fields = withFileName(form)
     const key = keyOf(fields)
     const headers = headersOf(fields, call.headers)
-    const { namespace, sizeRange } = await call.admitForm({ fields, key, headers })
+    const { namespace, identity, sizeRange } = await call.admitForm({ fields, key, headers })
     refuseUnsupportedHeaders(headers)
-    const description = { ...descriptionFrom(headers), ...tagsOf(fields) }
+    const asking = { bucket, headers, namespace, identity, directory, s3, now }
+    const description = {
+      ...descriptionFrom(headers),
+      ...tagsOf(fields),
+      ...(await newObjectAccess(asking)),
+      ...(await lockOfNewObject(asking)),
+    }
     const put = await namespace.objects.put({ bucket, key }, description, form.file(headers, sizeRange), {})
     return replyOf(fields, call, key, put)
   },

@@ -52,8 +52,8 @@ it('says NoSuchKey when If-Match names what is not there (P-138)', async () => {
 it.each([
   ['x-amz-server-side-encryption', 'AES256', 'NotImplemented'],
   ['x-amz-server-side-encryption-customer-algorithm', 'AES256', 'NotImplemented'],
-  ['x-amz-acl', 'public-read', 'AccessControlListNotSupported'],
-  ['x-amz-object-lock-mode', 'GOVERNANCE', 'InvalidRequest'],
+  ['x-amz-acl', 'nonsense', 'InvalidArgument'],
+  ['x-amz-object-lock-legal-hold', 'ON', 'InvalidRequest'],
 ])('stores nothing when asked for %s', async (name, value, code) => {
   const harness = createHarness()
   await fill(harness)

@@ -1,9 +1,11 @@
 import { findBucketDocument } from '../bucket-documents.ts'
 import { descriptionFrom, quoted } from '../headers.ts'
 import { lifecycleExpiration } from '../lifecycle-expiration.ts'
+import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
@@ -14,7 +16,11 @@ export const putObject = defineOperation({
   async run(call) {
     const { bucket, key, headers, namespace } = call
     refuseUnsupportedHeaders(headers)
-    const description = descriptionFrom(headers)
+    const description = {
+      ...descriptionFrom(headers),
+      ...(await newObjectAccess(call)),
+      ...(await lockOfNewObject(call)),
+    }
     const precondition = writePrecondition(headers, key) // P-138
     const lifecycle = await findBucketDocument(namespace, bucket, 'lifecycle')
     // `bytes` is asked for last: that is what tells a waiting client to send its body.

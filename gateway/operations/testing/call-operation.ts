@@ -22,9 +22,16 @@ export const alice: Identity = {
 export const bob: Identity = {
   canonicalId: 'b'.repeat(64),
   displayName: 'Bob',
+  email: 'bob@example.com',
   userName: 'bob',
   groups: [],
   accessKeyId: 'AKBOB',
+}
+
+/** Knows Alice and Bob. */
+const directory: Call['directory'] = {
+  findByCanonicalId: async (id) => [alice, bob].find(({ canonicalId }) => canonicalId === id),
+  findByEmail: async (address) => [alice, bob].find(({ email }) => email === address),
 }
 
 export type Request = {
@@ -45,6 +52,8 @@ export type Request = {
   /** What the policy of a form says of the file's length. */
   readonly sizeRange?: SizeRange
   readonly region?: string
+  /** Default: new buckets have neither ownership controls nor a public access block. */
+  readonly s3?: Partial<Omit<Call['s3'], 'region'>>
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
 }
@@ -81,11 +90,19 @@ async function callOperation(
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
     // Who signed a form, and what its policy allows, are tests of their own: auth/authenticate-form.test.ts, app.test.ts.
     readForm: () => readUploadForm({ contentType: request.headers?.['content-type'], source }),
-    admitForm: async () => ({ namespace: as(identity ?? bob), sizeRange: request.sizeRange }),
+    admitForm: async () => ({ namespace: as(identity ?? bob), identity, sizeRange: request.sizeRange }),
     namespace: as(identity ?? bob),
     identity,
     access: { require: async () => {} },
-    s3: { region: request.region ?? 'us-east-1', sigv2Post: false },
+    directory,
+    s3: {
+      region: request.region ?? 'us-east-1',
+      sigv2Post: false,
+      objectOwnership: 'none',
+      publicAccessBlock: false,
+      accountPublicAccessBlock: false,
+      ...request.s3,
+    },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
     now: new Date('2026-11-20T12:00:00Z'),

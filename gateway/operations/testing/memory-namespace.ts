@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type {
+  Amendable,
   Body,
   Bucket,
   Caller,
@@ -142,6 +143,13 @@ function objectVerbs(
       requireNull(versionId)
       return { changed: objects.delete(key), versionId, deleteMarker: false }
     },
+    async amend(target, change) {
+      const { stat, bytes } = objectOf(buckets, target)
+      const { tags: _t, acl: _a, retention: _r, legalHold: _l, ...kept } = stat
+      const amended = { ...kept, ...change(stat) }
+      bucketOf(buckets, target.bucket).objects.set(target.key, { stat: amended, bytes })
+      return amended
+    },
     async copy(source, target, { describe, checksum: algorithm, precondition }) {
       const from = objectOf(buckets, source)
       const description = describe(from.stat)
@@ -171,11 +179,12 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
   return {
     async begin(target, description, checksum) {
       const { uploads } = bucketOf(buckets, target.bucket)
-      const owner = { canonicalId: caller.canonicalId, displayName: caller.displayName }
+      const initiator = { canonicalId: caller.canonicalId, displayName: caller.displayName }
+      const owner = description.owner ?? initiator
       const uploadId = `${String(uploads.size).padStart(4, '0')}-${randomBytes(6).toString('hex')}`
       const objectExisted = bucketOf(buckets, target.bucket).objects.has(target.key)
       const began = { key: target.key, initiated: now(), objectExisted }
-      const stat: UploadStat = { ...description, ...began, uploadId, owner, checksum }
+      const stat: UploadStat = { ...description, ...began, uploadId, owner, initiator, checksum }
       uploads.set(uploadId, { stat, parts: new Map(), completed: undefined })
       return stat
     },
@@ -199,7 +208,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       parts.set(partNumber, part)
       return partStat(part)
     },
-    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType }) {
+    async complete(target, parts, { precondition, sizeBytes, checksum, checksumType, defaultRetention }) {
       const upload = find(target)
       if (upload.completed !== undefined) return upload.completed
       checkCompleteType(upload.stat, checksumType)
@@ -216,6 +225,7 @@ function uploadVerbs(buckets: Map<string, StoredBucket>, caller: Caller, now: ()
       precondition?.(objects.get(target.key)?.stat)
       const stat = newStat(target, caller, now(), {
         ...upload.stat,
+        retention: upload.stat.retention ?? defaultRetention,
         sizeBytes: bytes.length,
         eTag,
         checksum: whole,
@@ -279,7 +289,7 @@ function newStat(
   owner: Caller,
   lastModified: Date,
   facts: Pick<ObjectStat, 'headers' | 'metadata' | 'sizeBytes' | 'eTag' | 'checksum'> &
-    Partial<Pick<ObjectStat, 'tags' | 'parts'>>,
+    Partial<Pick<ObjectStat, keyof Amendable | 'owner' | 'parts'>>,
 ): ObjectStat {
   return {
     bucket: target.bucket,
@@ -287,13 +297,16 @@ function newStat(
     headers: facts.headers,
     metadata: facts.metadata,
     tags: facts.tags,
+    acl: facts.acl,
+    retention: facts.retention,
+    legalHold: facts.legalHold,
     sizeBytes: facts.sizeBytes,
     eTag: facts.eTag,
     checksum: facts.checksum,
     parts: facts.parts,
     lastModified,
     versionId: undefined,
-    owner: { canonicalId: owner.canonicalId, displayName: owner.displayName },
+    owner: facts.owner ?? { canonicalId: owner.canonicalId, displayName: owner.displayName },
     foreign: false,
   }
 }
