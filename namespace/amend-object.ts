@@ -3,12 +3,13 @@ import { writeDirectoryObject } from './directory-object.ts'
 import { NamespaceError } from './errors.ts'
 import { fence } from './fence.ts'
 import { isErrno } from './file-errors.ts'
-import type { Descriptor } from './files.ts'
-import { closeFound, type Located } from './find-object.ts'
+import type { Descriptor, Found } from './files.ts'
+import { closeFound, findObject, type Located } from './find-object.ts'
 import { flushAttribute } from './flush-attribute.ts'
+import { identityOf } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
-import { parentOf, recordAttribute } from './layout.ts'
+import { nameOf, parentOf, recordAttribute } from './layout.ts'
 import { fits, objectStat } from './object-stat.ts'
 import { readObject } from './open-object.ts'
 import type { Place } from './place.ts'
@@ -17,6 +18,8 @@ import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import { withTemporary } from './temporary.ts'
 import type { Amendable, ObjectStat } from './verbs.ts'
+import { cloneVersion, findClone, isProtected } from './version-clone.ts'
+import { parseVersionName, type VersionEntry } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 type Change = (stat: ObjectStat) => Amendable
@@ -37,27 +40,61 @@ export function amendObject(
 ): Promise<ObjectStat> {
   return place.locks.hold(key, 'exclusive', async (held) => {
     await fence(place, key)
-    const located = await readObject(place, key, versionId, { bodyBytesMax: -1, keepOpen: true })
+    const target = await locate(place, key, versionId)
     try {
-      if (located.kind === 'directory') return await amendDirectory(place, key, located, change, held)
-      return await amendFile(place, key, located, change, held)
+      if (target.kind === 'directory') return await amendDirectory(place, key, target, change, held)
+      return { ...(await amendFile(place, key, target, change, held)), versionId: versionId ?? target.stat.versionId }
     } finally {
-      await closeFound(place.calls, located.found)
+      await closeFound(place.calls, target.found)
     }
   })
 }
 
-async function amendFile(place: Place, key: string, located: Located, change: Change, held: Held): Promise<ObjectStat> {
-  const { descriptor } = located.found
-  if (descriptor === undefined) throw new Error('asked to stay open, and without a body')
-  const record = amended(recordOf(located), change(located.stat))
-  await requireUnamended(place, located, descriptor, held)
-  await writeRecord(place, located, descriptor, record)
-  await flushAttribute(place, parentOf(located.path), descriptor)
-  // A file user who rewrote it meanwhile: the record names the size and time that were looked at, so it says nothing of the new bytes.
-  const after = await place.calls.stat(descriptor)
-  const stat = objectStat(place.bucket.name, key, after, { record, trusted: true })
-  return { ...stat, versionId: located.stat.versionId }
+/** `entry`: of an older version. */
+type Target = Located & { readonly entry: VersionEntry | undefined }
+
+const opened = { bodyBytesMax: -1, keepOpen: true }
+
+async function locate(place: Place, key: string, versionId: string | undefined): Promise<Target> {
+  const current = await findObject(place, key, opened)
+  if (current !== undefined && (versionId === undefined || identityOf(current).versionId === versionId))
+    return { ...current, entry: undefined }
+  if (current !== undefined) await closeFound(place.calls, current.found)
+  const older = await readObject(place, key, versionId, opened)
+  return { ...older, entry: parseVersionName(nameOf(older.path)) }
+}
+
+async function amendFile(place: Place, key: string, target: Target, change: Change, held: Held): Promise<ObjectStat> {
+  const descriptor = descriptorOf(target)
+  const isVersioned = (await place.versioning()) !== undefined
+  const clone = isVersioned && target.entry === undefined ? await findClone(place, key, target, opened) : undefined
+  try {
+    const to = change((clone ?? target).stat)
+    const record = amended(recordOf(target), to)
+    await requireUnamended(place, target, descriptor, held)
+    // One that was published by a writer who was killed there may have none yet.
+    const hasClone = clone !== undefined || (target.entry !== undefined && isProtected(target.stat))
+    const needsClone = isVersioned && isProtected(to) && !hasClone
+    // What protects comes first, and lies where no user can write (version-clone.ts).
+    if (clone !== undefined) await writeRecord(ofService(place), clone, amended(recordOf(clone), to))
+    else if (needsClone) await cloneVersion(place, key, target.entry ?? identityOf(target), { descriptor, record })
+    // The clone of an older version is what it is from now on.
+    if (target.entry === undefined) await writeRecord(place, target, record)
+    else if (!needsClone) await writeRecord(ofService(place), target, record)
+    // A file user who rewrote it meanwhile: the record names the size and time that were looked at, so it says nothing of the new bytes.
+    const after = await place.calls.stat(descriptor)
+    return objectStat(place.bucket.name, key, after, { record, trusted: true })
+  } finally {
+    if (clone !== undefined) await closeFound(place.service, clone.found)
+  }
+}
+
+/** Nobody else gets into `.s3`. */
+const ofService = (place: Place): Place => ({ ...place, calls: place.service })
+
+function descriptorOf({ found }: Located): Descriptor {
+  if (found.descriptor === undefined) throw new Error('asked to stay open, and without a body')
+  return found.descriptor
 }
 
 /**
@@ -95,12 +132,13 @@ async function requireUnamended(place: Place, { found }: Located, descriptor: De
 }
 
 /** Into the attribute in one call; where it has no room, into the side-car, which counts from the moment that the attribute is gone. */
-async function writeRecord(
-  place: Place,
-  { found }: Located,
-  descriptor: Descriptor,
-  record: StoredRecord,
-): Promise<void> {
+async function writeRecord(place: Place, located: Located, record: StoredRecord): Promise<void> {
+  const descriptor = descriptorOf(located)
+  await putRecord(place, located.found, descriptor, record)
+  await flushAttribute(place, parentOf(located.path), descriptor)
+}
+
+async function putRecord(place: Place, found: Found, descriptor: Descriptor, record: StoredRecord): Promise<void> {
   const { calls, records } = place
   // By the time that the record names: a rewrite since has made it void, wherever it lies.
   const attribute = await records.prepare(record, found.stat)

@@ -7,7 +7,7 @@ import { type History, type Identity, identityOf, versionsDirectory } from './hi
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, within } from './place.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { VersioningDocument } from './verbs.ts'
@@ -73,10 +73,16 @@ async function isSameFile(place: Place, key: string, current: Located, { own }: 
   if (current.kind === 'directory') return true
   for (const { name } of own) {
     const stat = await place.service.statPath(entryPath(place, key, name))
-    if (stat !== undefined && stat.inode !== current.found.stat.inode) return false
+    if (stat !== undefined && stat.inode !== current.found.stat.inode && !isCloneOf(stat, current)) return false
   }
   return true
 }
+
+/** Of a protected version (version-clone.ts), whose plain copy is as it was published. */
+const isCloneOf = (stat: Stat, { found, stat: { retention, legalHold } }: Located): boolean =>
+  (retention !== undefined || legalHold !== undefined) &&
+  stat.sizeBytes === found.stat.sizeBytes &&
+  stat.mtimeNs === found.stat.mtimeNs
 
 /**
  * What S3 has said of a file user's file until now is written down: a second link changes ctime, and with it a foreign ETag. The same for a file
@@ -140,13 +146,13 @@ export async function copyVersion(
   place: Place,
   { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
   target: string,
+  shape?: { readonly mode: number; readonly replace: boolean },
 ): Promise<void> {
   const { service } = place
   const source = await service.open(path, 'read')
   try {
-    await writeNew(place, service, target, found.stat.mtimeNs, read?.record, (descriptor) =>
-      service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes),
-    )
+    const fill = (descriptor: number) => service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes)
+    await writeNew(place, service, target, found.stat.mtimeNs, read?.record, fill, shape)
   } finally {
     await service.close(source)
   }
@@ -203,23 +209,25 @@ export async function writeMarker(
   await inVersions(place, key, () => writeNew(place, place.service, target, mtimeNs, record, async () => undefined))
 }
 
-async function writeNew(
+/** A file of the service's own, whole before it has its name. */
+export async function writeNew(
   place: Place,
   calls: FileCalls,
   target: string,
   mtimeNs: bigint,
   record: StoredRecord | undefined,
   fill: (descriptor: number) => Promise<unknown>,
+  { mode, replace } = { mode: 0o600, replace: true },
 ): Promise<void> {
   const { options } = place
   const temporary = join(parentOf(target), temporaryName(options.now(), options.nonce()))
-  const descriptor = await calls.create(temporary, 0o600, true)
+  const descriptor = await calls.create(temporary, mode, true)
   try {
     await fill(descriptor)
     await calls.setModified(descriptor, mtimeNs)
     if (record !== undefined)
       await writeRecord(place, descriptor, record, { ...(await calls.stat(descriptor)), mtimeNs })
-    const steps = { mtimeNs, flushFile: options.flush, flushDirectory: options.flush, replace: true }
+    const steps = { mtimeNs, flushFile: options.flush, flushDirectory: options.flush, replace }
     await calls.publish(descriptor, temporary, target, steps)
   } catch (error) {
     await cleanUp(() => calls.unlink(temporary))
@@ -230,13 +238,15 @@ async function writeNew(
 }
 
 /** Runs `work` with the key's directory of versions there: another key's removal may prune it just then. */
-async function inVersions(place: Place, key: string, work: () => Promise<void>): Promise<void> {
+export async function inVersions(place: Place, key: string, work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await work()
       break
     } catch (error) {
-      if (attempt === 20 || !isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+      await requireBucket(place)
+      if (attempt === 20) throw error
       await makeVersionsDirectory(place, key)
     }
   }
@@ -291,7 +301,7 @@ export async function unlinkEntry(place: Place, key: string, name: string): Prom
 
 /** The directories of versions that are empty now. Never fails a request. */
 export async function pruneVersions(place: Place, key: string): Promise<void> {
-  const top = within(place, transit.directory)
+  const top = within(place, transit.versions)
   for (let path = within(place, versionsDirectory(key)); path !== top; path = parentOf(path)) {
     if (!(await place.service.removeDirectory(path).catch(() => false))) return
   }

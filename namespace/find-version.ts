@@ -7,6 +7,7 @@ import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, within } from './place.ts'
 import type { ObjectStat } from './verbs.ts'
+import { findClone } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
 
 /** A version as it lies in the tree: the current one at its plain path, an older one or a delete marker in `.s3/versions`. */
@@ -51,7 +52,13 @@ export const invalidVersionId = (versionId: string): NamespaceError =>
 
 async function lookFor(place: Place, key: string, versionId: string, want: Want): Promise<LocatedVersion | undefined> {
   const current = await findObject(place, key, want)
-  if (current !== undefined && identityOf(current).versionId === versionId) return asCurrent(current)
+  if (current !== undefined && identityOf(current).versionId === versionId) {
+    const isVersioned = (await place.versioning()) !== undefined
+    const clone = isVersioned ? await findClone(place, key, asCurrent(current), want) : undefined
+    if (clone === undefined) return asCurrent(current)
+    await closeFound(place.calls, current.found)
+    return clone
+  }
   if (current !== undefined) await closeFound(place.calls, current.found)
   const history = await readHistory(place, key, current)
   const entry = history.older.find((each) => each.versionId === versionId)

@@ -17,6 +17,7 @@ import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { Temporary } from './temporary.ts'
 import type { Amendable, ObjectStat, Precondition, VersioningDocument } from './verbs.ts'
+import { cloneVersion, isProtected } from './version-clone.ts'
 import { nullVersion } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
@@ -93,7 +94,7 @@ export async function publishLocked(
     try {
       const stat = await show.at(path, prepared, replace)
       if (directory !== undefined) await removeDirectoryObject(place, publication.key)
-      return { stat: (await version?.end(stat)) ?? stat, consumed: true }
+      return { stat: (await version?.end(stat, prepared.record)) ?? stat, consumed: true }
     } catch (error) {
       if (!(await isDirectory(place, path, error))) {
         if (!replace && isErrno(error, 'EEXIST')) continue
@@ -106,7 +107,7 @@ export async function publishLocked(
     if (parentOf(alias) !== parentOf(path)) await makeDirectories(place, publication.key, parentOf(alias))
     const stat = await show.at(alias, prepared, true)
     if (directory !== undefined) await removeDirectoryObject(place, publication.key)
-    return { stat: (await version?.end(stat)) ?? stat, consumed: true }
+    return { stat: (await version?.end(stat, prepared.record)) ?? stat, consumed: true }
   }
   throw writtenBySomebodyElse()
 }
@@ -118,12 +119,12 @@ type Versioned = {
   /** The id that the client hears of: of a null version none (P-169). */
   readonly told: string | undefined
   /** After the commit. */
-  readonly end: (stat: ObjectStat) => Promise<ObjectStat>
+  readonly end: (stat: ObjectStat, record: StoredRecord) => Promise<ObjectStat>
 }
 
 async function prepareVersion(
   place: Place,
-  { key, precondition }: Publication,
+  { key, temporary, precondition }: Publication,
   status: VersioningDocument['status'],
 ): Promise<Versioned> {
   const { current, history } = await settle(place, key)
@@ -133,7 +134,8 @@ async function prepareVersion(
   const orderMin = isKept ? await archive(place, key, current, history) : history.orderMin
   const identity = nextIdentity(place, status, orderMin)
   const told = identity.versionId === nullVersion ? undefined : identity.versionId
-  const end = async (stat: ObjectStat): Promise<ObjectStat> => {
+  const end = async (stat: ObjectStat, record: StoredRecord): Promise<ObjectStat> => {
+    if (isProtected(record)) await cloneVersion(place, key, identity, { descriptor: temporary.descriptor, record })
     if (told === undefined) await removeNulls(place, key, history)
     return { ...stat, versionId: told }
   }

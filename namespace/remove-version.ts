@@ -1,5 +1,6 @@
 import {
   archive,
+  copyVersion,
   nextIdentity,
   pruneVersions,
   removeNulls,
@@ -23,6 +24,7 @@ import { type Place, within } from './place.ts'
 import { ownerOf } from './publish.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { Precondition, Removed, VersioningDocument } from './verbs.ts'
+import { findClone, isProtected } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
@@ -76,7 +78,11 @@ export async function removeVersion(
   const version = isCurrent ? current : entry && (await findEntry(place, key, entry))
   options.precondition?.(entry?.isMarker === true ? undefined : version?.stat)
   if (version === undefined) return { changed: false, versionId, deleteMarker: false }
-  refuseLocked(version.stat, { bypassGovernance: options.bypassGovernance === true, nowMs: place.options.now() })
+  const bypass = { bypassGovernance: options.bypassGovernance === true, nowMs: place.options.now() }
+  refuseLocked(version.stat, bypass)
+  // What protects it does not lie where users can write.
+  const clone = isCurrent ? await findClone(place, key, current, { bodyBytesMax: 0, keepOpen: false }) : undefined
+  if (clone !== undefined) refuseLocked(clone.stat, bypass)
   if (entry === undefined) await removeLatest(place, key, version, settled, held)
   else if (!(await removeEntry(place, key, entry, version, settled))) return undefined
   await pruneVersions(place, key)
@@ -117,7 +123,9 @@ async function promote(
   // A directory's record has no file to be renamed over.
   const target = current.kind === 'directory' ? within(place, path) : current.path
   const temporary = join(parentOf(target), temporaryName(place.options.now(), place.options.nonce()))
-  await place.service.link(version.path, temporary)
+  // Of a protected version a copy: whoever may write the plain file must not write the version.
+  if (isProtected(version.stat)) await copyVersion(place, version, temporary, { mode: 0o666, replace: true })
+  else await place.service.link(version.path, temporary)
   try {
     if (place.root.locksExpire) {
       const armed = armedPaths(place, key, temporary)
@@ -151,7 +159,9 @@ async function removeEntry(
 ): Promise<boolean> {
   const isHiding = current === undefined && entry.isMarker && history.older[0] === entry
   const next = isHiding && history.older[1]?.isMarker === false ? history.older[1] : undefined
-  if (next !== undefined && !(await expose(place, key, entryPath(place, key, next.name)))) return false
+  const older = next && (await findEntry(place, key, next))
+  if (next !== undefined && older === undefined) throw writtenBySomebodyElse()
+  if (older !== undefined && !(await expose(place, key, older))) return false
   if (version.found.stat.links > 1) await settleUpload(place, key, version)
   if (!(await unlinkEntry(place, key, entry.name))) throw writtenBySomebodyElse()
   if (place.options.flush) await flushEntries(place, key)
@@ -159,14 +169,15 @@ async function removeEntry(
 }
 
 /** false: the directory of the key is not there. */
-async function expose(place: Place, key: string, version: string): Promise<boolean> {
+async function expose(place: Place, key: string, version: LocatedVersion): Promise<boolean> {
   const { path, alias } = keyPath(key)
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const isTaken = (await place.calls.statPath(within(place, path)))?.type === 'directory'
     if (isTaken && parentOf(alias) !== parentOf(path)) await makeDirectories(place, key, parentOf(alias))
     const target = within(place, isTaken ? alias : path)
     try {
-      await place.service.link(version, target)
+      if (isProtected(version.stat)) await copyVersion(place, version, target, { mode: 0o666, replace: false })
+      else await place.service.link(version.path, target)
       if (place.options.flush) await place.service.flushDirectory(parentOf(target))
       return true
     } catch (error) {
