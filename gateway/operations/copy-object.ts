@@ -21,12 +21,15 @@ export const copyObject = defineOperation({
     const source = copySource(headers)
     const target = { bucket, key }
     const describe = descriptionOfCopy(headers)
-    if (isSameObject(source, target)) refuseUnchangedCopy(headers)
+    // A version of its own comes of an older one.
+    if (isSameObject(source, target) && source.versionId === undefined) refuseUnchangedCopy(headers)
+    let sourceVersion: string | undefined
 
     const { stat } = await namespace.objects.copy(source, target, {
       describe: (found) => {
         checkCopySource(headers, found) // P-143
         checkSourceSize(found.sizeBytes) // P-145
+        sourceVersion = found.versionId
         return describe(found)
       },
       checksum: requestedChecksum(headers), // P-087
@@ -40,7 +43,7 @@ export const copyObject = defineOperation({
         LastModified: timestamp(stat.lastModified),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId },
+      { 'x-amz-version-id': stat.versionId, 'x-amz-copy-source-version-id': sourceVersion },
     )
   },
 })

@@ -13,7 +13,13 @@ export const deleteObject = defineOperation({
   async run({ bucket, key, query, headers, namespace }) {
     const versionId = requestedVersion(query)
     const precondition = deletePrecondition(headers, key)
-    await namespace.objects.remove({ bucket, key, versionId }, { precondition })
-    return { status: 204, headers: { 'x-amz-version-id': versionId } }
+    const removed = await namespace.objects.remove({ bucket, key, versionId }, { precondition })
+    return {
+      status: 204,
+      headers: {
+        'x-amz-version-id': removed.versionId,
+        'x-amz-delete-marker': removed.deleteMarker ? 'true' : undefined, // P-170, P-172
+      },
+    }
   },
 })

@@ -42,15 +42,19 @@ async function deleteEntry(namespace: Namespace, bucket: string, entry: Entry): 
   const { Key, VersionId } = entry
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
-    // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
-    if (VersionId !== undefined && VersionId !== 'null') throw new NamespaceError('NoSuchVersion')
-    await namespace.objects.remove(
+    const { versionId, deleteMarker } = await namespace.objects.remove(
       { bucket, key: Key, versionId: VersionId },
       { precondition: entryPrecondition(entry, Key) },
     )
-    return named
+    // P-178: the marker that was made, or that was removed.
+    return {
+      ...named,
+      ...(deleteMarker && versionId !== undefined && { DeleteMarker: true, DeleteMarkerVersionId: versionId }),
+    }
   } catch (error) {
-    return { ...named, ...codeAndMessage(error) }
+    // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
+    const isNoId = VersionId !== undefined && error instanceof NamespaceError && error.code === 'InvalidArgument'
+    return { ...named, ...codeAndMessage(isNoId ? new NamespaceError('NoSuchVersion') : error) }
   }
 }
 

@@ -24,7 +24,6 @@ type FixedAnswer = {
 
 const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
-  onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
   onBucket('PutBucketAcl', 'PUT', 'acl', 's3:PutBucketAcl', notImplemented()),
   onBucket('GetBucketPolicy', 'GET', 'policy', 's3:GetBucketPolicy', refuse('NoSuchBucketPolicy')),
   onBucket('PutBucketPolicy', 'PUT', 'policy', 's3:PutBucketPolicy', notImplemented()),

@@ -30,6 +30,7 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
+import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -62,6 +63,7 @@ export const operations: readonly Operation[] = [
   listObjectsV2,
   listParts,
   putBucketTagging,
+  putBucketVersioning,
   putObject,
   uploadPart,
   uploadPartCopy,

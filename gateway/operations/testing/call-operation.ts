@@ -42,6 +42,8 @@ export type Request = {
   readonly region?: string
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
+  /** Default: that of the harness, in memory. */
+  readonly namespace?: Namespace
 }
 
 /** Continuation tokens of the tree whose master key is made of this byte. */
@@ -72,7 +74,7 @@ async function callOperation(
     headers: headersOf(request.headers ?? {}),
     body: bodyOf(operation, request.xml),
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
-    namespace: as(identity ?? bob),
+    namespace: request.namespace ?? as(identity ?? bob),
     identity,
     s3: { region: request.region ?? 'us-east-1' },
     tokens: request.tokens ?? tokensOf(),
