@@ -8,6 +8,7 @@ import { join, recordAttribute, sidecarName, transit } from './layout.ts'
 import { type Place, within } from './place.ts'
 import { isAbandoned, isOld, temporaryAgeMs } from './sweep.ts'
 import { findRecord, placeOf, rootOf, type Tree } from './tree.ts'
+import { parseVersionName } from './version-name.ts'
 
 /** Something in a tree that does not fit the format of README.md. */
 export type Finding = {
@@ -110,9 +111,11 @@ async function* checkFiles(place: Place, repair: boolean): AsyncGenerator<Findin
   const sidecars: Sidecars = { unseen, bare }
   const top = { path: '', chain: '' }
   yield* checkDirectory(place, top, sidecars, repair)
+  yield* checkVersions(place, transit.versions, sidecars, repair)
   if (unseen.size === 0) return
   // Once more: a file that was moved while the walk went by was seen in neither place, and would lose its headers for good.
   for await (const _again of checkDirectory(place, top, sidecars, false));
+  for await (const _again of checkVersions(place, transit.versions, sidecars, false));
   for (const name of unseen) yield* checkSidecar(place, name, bare.get(withoutInode(name)) ?? [], repair)
 }
 
@@ -193,6 +196,26 @@ async function* checkDirectory(
       yield* checkFile(place, child, sidecars, repair)
       if (decoded.kind === 'aside') yield* checkAlias(place, child, repair)
     }
+  }
+}
+
+/** Older versions have records, and side-cars, as current ones do. */
+async function* checkVersions(
+  place: Place,
+  path: string,
+  sidecars: Sidecars,
+  repair: boolean,
+): AsyncGenerator<Finding> {
+  const scan = await scanned(place, path)
+  for (let index = 0; index < (scan?.count ?? 0); index += 1) {
+    const name = scan?.name(index).toString('utf8') ?? ''
+    const child = join(path, name)
+    if (name.startsWith('.s3-')) {
+      await seeFile(place, child, sidecars)
+      yield* checkTemporary(place, name, child, repair)
+    } else if (scan?.type(index) === 'directory') yield* checkVersions(place, child, sidecars, repair)
+    else if (parseVersionName(name) !== undefined) yield* checkFile(place, child, sidecars, repair)
+    else yield finding('name-without-key', place.bucket.name, child, false, 'Not a name of a version.')
   }
 }
 

@@ -43,10 +43,10 @@ export async function findVersion(
   return undefined
 }
 
-export const invalidVersionId = (versionId: string): NamespaceError =>
+export const invalidVersionId = (versionId: string, argument = 'versionId'): NamespaceError =>
   new NamespaceError('InvalidArgument', {
     message: 'Invalid version id specified',
-    ArgumentName: 'versionId',
+    ArgumentName: argument,
     ArgumentValue: versionId,
   })
 

@@ -26,7 +26,7 @@ const batchKeys = 32
  */
 export async function listVersions(place: Place, query: VersionQuery): Promise<VersionPage> {
   if (query.versionIdMarker !== undefined && !isVersionId(query.versionIdMarker))
-    throw invalidVersionId(query.versionIdMarker)
+    throw invalidVersionId(query.versionIdMarker, 'version-id-marker')
   if (query.max === 0) return { entries: [], truncated: false, next: undefined }
   const entries: Entry[] = await behindMarker(place, query)
   const names = mergedNames(place, query)

@@ -255,6 +255,34 @@ describe('file users', () => {
   })
 })
 
+test('a bucket is kept by its versions and markers (P-177), and goes with the last one', async () => {
+  await setStatus('Enabled')
+  const one = await putId('d/k', 'one')
+  const marker = await remove('d/k')
+  await expect(namespace.buckets.remove('docs')).rejects.toMatchObject({
+    code: 'BucketNotEmpty',
+    detail: { message: 'You must delete all versions in the bucket.' },
+  })
+  await remove('d/k', marker.versionId)
+  await remove('d/k', one)
+  await namespace.buckets.remove('docs')
+})
+
+test('check --repair keeps the side-cars of older versions, and finds nothing to say', async () => {
+  await setStatus('Enabled')
+  const metadata = Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`n${i}`, 'v'.repeat(999)]))
+  const { stat } = await put(namespace, 'docs', 'k', 'one', { ...plain, metadata })
+  await remove('k')
+  const old = new Date(Date.now() - 48 * 3_600_000)
+  for (const name of await readdir(fixture.inBucket('.s3/records')))
+    await utimes(fixture.inBucket('.s3/records', name), old, old)
+  const findings = []
+  for await (const finding of fixture.open.check({ repair: true })) findings.push(finding)
+  expect(findings).toEqual([])
+  const target = { bucket: 'docs', key: 'k', versionId: stat.versionId }
+  expect((await namespace.objects.stat(target)).metadata).toEqual(metadata)
+})
+
 test('two workers writing and deleting one key lose no version', async () => {
   await setStatus('Enabled')
   const other = (await fixture.another()).as(alice)

@@ -24,14 +24,17 @@ export const copyObject = defineOperation({
     const source = copySource(headers)
     const target = { bucket, key }
     const describe = descriptionOfCopy(headers)
-    if (isSameObject(source, target)) refuseUnchangedCopy(headers)
+    // A version of its own comes of an older one.
+    if (isSameObject(source, target) && source.versionId === undefined) refuseUnchangedCopy(headers)
     const access = await newObjectAccess(call) // P-144: the source's ACL is never taken over
     const lock = await lockOfNewObject(call) // Never the source's.
+    let sourceVersion: string | undefined
 
     const { stat } = await namespace.objects.copy(source, target, {
       describe: (found) => {
         checkCopySource(headers, found) // P-143
         checkSourceSize(found.sizeBytes) // P-145
+        sourceVersion = found.versionId
         return { ...describe(found), ...access, ...lock }
       },
       checksum: requestedChecksum(headers), // P-087
@@ -45,7 +48,7 @@ export const copyObject = defineOperation({
         LastModified: timestamp(stat.lastModified),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId },
+      { 'x-amz-version-id': stat.versionId, 'x-amz-copy-source-version-id': sourceVersion },
     )
   },
 })

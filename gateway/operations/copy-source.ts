@@ -1,12 +1,12 @@
 import type { ObjectTarget } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
 import type { S3Headers } from '../s3-request.ts'
-import { unknownVersion } from './version-id.ts'
+import { givenVersion } from './version-id.ts'
 
 /**
  * x-amz-copy-source of CopyObject and UploadPartCopy: `[/]bucket/key[?versionId=…]`. The version is split off before the one and only
  * percent-decoding, so that `%3FversionId` stays part of the key (P-140); `+` is a plus.
- * Throws InvalidArgument (P-141, P-167).
+ * Throws InvalidArgument (P-141, P-168).
  */
 export function copySource(headers: S3Headers): ObjectTarget {
   const header = headers.get('x-amz-copy-source') ?? ''
@@ -14,8 +14,7 @@ export function copySource(headers: S3Headers): ObjectTarget {
   // "/photos/2026/a%2Bb.jpg" → bucket "photos", key "2026/a+b.jpg"
   const [, bucket, key] = /^\/?([^/]+)\/(.+)$/s.exec(decode(path)) ?? []
   if (bucket === undefined || key === undefined) throw invalidSource(header)
-  if (versionId !== undefined && versionId !== 'null') throw unknownVersion(versionId)
-  return { bucket, key, versionId }
+  return { bucket, key, versionId: givenVersion(versionId) }
 }
 
 const largestCopyBytes = 5 * 1024 ** 3

@@ -15,7 +15,13 @@ export const deleteObject = defineOperation({
     const versionId = requestedVersion(query)
     const precondition = deletePrecondition(headers, key)
     const bypassGovernance = bypassesGovernance(headers)
-    await namespace.objects.remove({ bucket, key, versionId }, { precondition, bypassGovernance })
-    return { status: 204, headers: { 'x-amz-version-id': versionId } }
+    const removed = await namespace.objects.remove({ bucket, key, versionId }, { precondition, bypassGovernance })
+    return {
+      status: 204,
+      headers: {
+        'x-amz-version-id': removed.versionId,
+        'x-amz-delete-marker': removed.deleteMarker ? 'true' : undefined, // P-170, P-172
+      },
+    }
   },
 })

@@ -57,21 +57,21 @@ async function deleteEntry(
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
     await access.require('s3:DeleteObject', { bucket, key: Key, versionId: VersionId })
-    const removed = await namespace.objects.remove(
+    const { versionId, deleteMarker } = await namespace.objects.remove(
       { bucket, key: Key, versionId: VersionId },
       { precondition: entryPrecondition(entry, Key), bypassGovernance },
     )
-    if (!removed.deleteMarker) return named
-    // P-178: of the marker that was made, or that was removed.
-    return { ...named, DeleteMarker: true, ...(removed.versionId && { DeleteMarkerVersionId: removed.versionId }) }
+    // P-178: the marker that was made, or that was removed.
+    return {
+      ...named,
+      ...(deleteMarker && versionId !== undefined && { DeleteMarker: true, DeleteMarkerVersionId: versionId }),
+    }
   } catch (error) {
-    return { ...named, ...codeAndMessage(isUnknownVersion(error) ? new NamespaceError('NoSuchVersion') : error) }
+    // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
+    const isNoId = VersionId !== undefined && error instanceof NamespaceError && error.code === 'InvalidArgument'
+    return { ...named, ...codeAndMessage(isNoId ? new NamespaceError('NoSuchVersion') : error) }
   }
 }
-
-/** The single form answers 400 InvalidArgument to an id that cannot be, this one NoSuchVersion (recorded). */
-const isUnknownVersion = (error: unknown): boolean =>
-  error instanceof NamespaceError && error.code === 'InvalidArgument' && error.detail.ArgumentName === 'versionId'
 
 function isFailed(result: Deleted | Failed): result is Failed {
   return 'Code' in result

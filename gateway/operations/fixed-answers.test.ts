@@ -84,7 +84,6 @@ describe('a put is accepted only where it asks for what holds anyway (13.2)', ()
 
 describe('what is not implemented says so', () => {
   it.each([
-    'PutBucketVersioning',
     'PutBucketEncryption',
     'RenameObject',
     'PutObjectAnnotation',

@@ -24,7 +24,6 @@ type FixedAnswer = {
 
 const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
-  onBucket('PutBucketVersioning', 'PUT', 'versioning', 's3:PutBucketVersioning', notImplemented()),
   onBucket(
     'GetBucketEncryption',
     'GET',

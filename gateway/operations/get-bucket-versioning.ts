@@ -1,6 +1,9 @@
 import Type from 'typebox'
+import { findBucketDocument } from '../bucket-documents.ts'
 import { defineOperation } from '../operation.ts'
 import { xmlReply } from './xml-reply.ts'
+
+const VersioningConfiguration = Type.Object({ Status: Type.Optional(Type.String()) })
 
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html
@@ -11,7 +14,7 @@ export const getBucketVersioning = defineOperation({
   match: { method: 'GET', on: 'bucket', query: ['versioning'] },
   action: 's3:GetBucketVersioning',
   async run({ bucket, namespace }) {
-    await namespace.buckets.read(bucket)
-    return xmlReply('VersioningConfiguration', Type.Object({}), {})
+    const versioning = await findBucketDocument(namespace, bucket, 'versioning')
+    return xmlReply('VersioningConfiguration', VersioningConfiguration, { Status: versioning?.status })
   },
 })

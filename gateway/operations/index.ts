@@ -50,6 +50,7 @@ import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configur
 import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { putBucketPolicy } from './put-bucket-policy.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
+import { putBucketVersioning } from './put-bucket-versioning.ts'
 import { putObject } from './put-object.ts'
 import { putObjectAcl } from './put-object-acl.ts'
 import { putObjectLegalHold } from './put-object-legal-hold.ts'
@@ -108,6 +109,7 @@ export const operations: readonly Operation[] = [
   putBucketAcl,
   putBucketOwnershipControls,
   putBucketTagging,
+  putBucketVersioning,
   putObject,
   putObjectAcl,
   putObjectLegalHold,

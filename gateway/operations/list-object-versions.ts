@@ -1,11 +1,12 @@
 import Type from 'typebox'
+import type { Version } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
 import { type ObjectPage, parseListV1 } from '../list-page.ts'
 import { defineOperation } from '../operation.ts'
 import type { S3Query } from '../s3-request.ts'
-import { CommonPrefixes, ListedObject } from '../shapes.ts'
-import { commonPrefixes, listedObject } from './listed-entries.ts'
-import { unknownVersion } from './version-id.ts'
+import { CommonPrefixes, ListedObject, Owner, timestamp } from '../shapes.ts'
+import { listedObject } from './listed-entries.ts'
+import { ownerElement } from './owner-element.ts'
 import { xmlReply } from './xml-reply.ts'
 
 const ListVersionsResult = Type.Object({
@@ -19,6 +20,15 @@ const ListVersionsResult = Type.Object({
   Delimiter: Type.Optional(Type.String()),
   IsTruncated: Type.Boolean(),
   Version: Type.Array(Type.Object({ ...ListedObject.properties, VersionId: Type.String(), IsLatest: Type.Boolean() })),
+  DeleteMarker: Type.Array(
+    Type.Object({
+      Key: Type.String(),
+      VersionId: Type.String(),
+      IsLatest: Type.Boolean(),
+      LastModified: Type.String(),
+      Owner: Type.Optional(Owner),
+    }),
+  ),
   CommonPrefixes,
   EncodingType: Type.Optional(Type.String()),
 })
@@ -32,34 +42,51 @@ export const listObjectVersions = defineOperation({
   match: { method: 'GET', on: 'bucket', query: ['versions'] },
   action: 's3:ListBucketVersions',
   async run({ bucket, query, namespace }) {
-    const asked = parseVersionPage(query)
+    const { keyMarker, versionIdMarker, ...asked } = parseVersionPage(query)
     const { encode, type } = asked.encoding
-    const page = await namespace.objects.list({ bucket, ...asked, after: asked.keyMarker })
-    const last = page.entries.at(-1)
+    const page = await namespace.objects.listVersions({
+      bucket,
+      ...asked,
+      keyMarker,
+      versionIdMarker: versionIdMarker || undefined,
+    })
     return xmlReply('ListVersionsResult', ListVersionsResult, {
       Name: bucket,
       Prefix: encode(asked.prefix),
-      KeyMarker: encode(asked.keyMarker),
-      VersionIdMarker: asked.versionIdMarker,
+      KeyMarker: encode(keyMarker),
+      VersionIdMarker: versionIdMarker,
       // P-213: clients pass both back. A common prefix has no version (recorded).
-      NextKeyMarker: page.next === undefined ? undefined : encode(page.next),
-      NextVersionIdMarker: page.truncated && last !== undefined && 'object' in last ? 'null' : undefined,
+      NextKeyMarker: page.next === undefined ? undefined : encode(page.next.keyMarker),
+      NextVersionIdMarker: page.next?.versionIdMarker,
       MaxKeys: asked.max,
       Delimiter: asked.delimiter === '' ? undefined : encode(asked.delimiter),
       IsTruncated: page.truncated,
       Version: page.entries.flatMap((entry) =>
-        'object' in entry ? [{ ...listedObject(entry.object, encode, true), VersionId: 'null', IsLatest: true }] : [],
+        'prefix' in entry || entry.object === undefined
+          ? []
+          : [{ ...listedObject(entry.object, encode, true), ...named(entry) }],
       ),
-      CommonPrefixes: commonPrefixes(page.entries, encode),
+      DeleteMarker: page.entries.flatMap((entry) =>
+        'prefix' in entry || entry.object !== undefined
+          ? []
+          : [
+              {
+                Key: encode(entry.key),
+                ...named(entry),
+                LastModified: timestamp(entry.lastModified),
+                Owner: ownerElement(entry.owner),
+              },
+            ],
+      ),
+      CommonPrefixes: page.entries.flatMap((entry) => ('prefix' in entry ? [{ Prefix: encode(entry.prefix) }] : [])),
       EncodingType: type,
     })
   },
 })
 
-/**
- * key-marker with or without version-id-marker goes on behind that key, since 'null' is its only version. Empty markers count as absent.
- * Throws InvalidArgument.
- */
+const named = ({ versionId, isLatest }: Version) => ({ VersionId: versionId, IsLatest: isLatest })
+
+/** Empty markers count as absent. Throws InvalidArgument. */
 function parseVersionPage(
   query: S3Query,
 ): ObjectPage & { readonly keyMarker: string; readonly versionIdMarker: string } {
@@ -71,6 +98,5 @@ function parseVersionPage(
       ArgumentName: 'version-id-marker',
       ArgumentValue: versionIdMarker,
     })
-  if (versionIdMarker !== '' && versionIdMarker !== 'null') throw unknownVersion(versionIdMarker, 'version-id-marker')
   return { ...parseListV1(query), keyMarker, versionIdMarker }
 }

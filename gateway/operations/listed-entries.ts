@@ -21,10 +21,7 @@ export function listedPage(asked: ObjectPage, page: ListPage, withOwner: boolean
   }
 }
 
-export function commonPrefixes(
-  entries: readonly ListEntry[],
-  encode: NameEncoding['encode'],
-): Static<typeof CommonPrefixes> {
+function commonPrefixes(entries: readonly ListEntry[], encode: NameEncoding['encode']): Static<typeof CommonPrefixes> {
   return entries.flatMap((entry) => ('prefix' in entry ? [{ Prefix: encode(entry.prefix) }] : []))
 }
 

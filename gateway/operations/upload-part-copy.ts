@@ -21,19 +21,26 @@ export const uploadPartCopy = defineOperation({
     const partNumber = requiredPartNumber(query)
     const source = copySource(headers)
     const rangeOf = parseCopyRange(headers.get('x-amz-copy-source-range')) // P-162
+    let sourceVersion: string | undefined
     const { checksum } = await namespace.uploads.stat(target)
     const part = await namespace.uploads.copyPart(source, target, partNumber, {
       select: (found) => {
         checkCopySource(headers, found) // P-163
+        sourceVersion = found.versionId
         const range = rangeOf(found.sizeBytes)
         checkSourceSize(range.lengthBytes)
         return range
       },
     })
-    return xmlReply('CopyPartResult', CopyResult, {
-      ETag: quoted(part.eTag),
-      LastModified: timestamp(part.lastModified),
-      ...checksumElement(checksum?.algorithm, part.checksum),
-    })
+    return xmlReply(
+      'CopyPartResult',
+      CopyResult,
+      {
+        ETag: quoted(part.eTag),
+        LastModified: timestamp(part.lastModified),
+        ...checksumElement(checksum?.algorithm, part.checksum),
+      },
+      { 'x-amz-copy-source-version-id': sourceVersion },
+    )
   },
 })

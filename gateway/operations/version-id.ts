@@ -1,17 +1,13 @@
 import { GatewayError } from '../gateway-error.ts'
 import type { S3Query } from '../s3-request.ts'
 
-/**
- * `versionId` of a request on a bucket that never was versioned: 'null' is the object itself, any other id there cannot be
- * (P-167, P-168). Throws InvalidArgument.
- */
-export function requestedVersion(query: S3Query): 'null' | undefined {
-  const versionId = query.get('versionId')
-  if (versionId === undefined || versionId === 'null') return versionId
-  throw unknownVersion(versionId)
+/** `versionId` of a request, 'null' or an id; which ids there are only the namespace knows. Throws InvalidArgument for the empty one (P-168). */
+export function requestedVersion(query: S3Query): string | undefined {
+  return givenVersion(query.get('versionId'))
 }
 
-export function unknownVersion(versionId: string, argument = 'versionId'): GatewayError {
-  const message = versionId === '' ? 'Version id cannot be the empty string' : 'Invalid version id specified'
-  return new GatewayError('InvalidArgument', { message, ArgumentName: argument, ArgumentValue: versionId })
+export function givenVersion(versionId: string | undefined): string | undefined {
+  if (versionId !== '') return versionId
+  const message = 'Version id cannot be the empty string'
+  throw new GatewayError('InvalidArgument', { message, ArgumentName: 'versionId', ArgumentValue: versionId })
 }

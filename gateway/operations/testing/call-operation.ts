@@ -56,6 +56,8 @@ export type Request = {
   readonly s3?: Partial<Omit<Call['s3'], 'region'>>
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
+  /** Default: that of the harness, in memory. */
+  readonly namespace?: Namespace
 }
 
 /** Continuation tokens of the tree whose master key is made of this byte. */
@@ -91,7 +93,7 @@ async function callOperation(
     // Who signed a form, and what its policy allows, are tests of their own: auth/authenticate-form.test.ts, app.test.ts.
     readForm: () => readUploadForm({ contentType: request.headers?.['content-type'], source }),
     admitForm: async () => ({ namespace: as(identity ?? bob), identity, sizeRange: request.sizeRange }),
-    namespace: as(identity ?? bob),
+    namespace: request.namespace ?? as(identity ?? bob),
     identity,
     access: { require: async () => {} },
     directory,

@@ -163,9 +163,12 @@ function objectVerbs(
     async list(query) {
       return listPage(bucketOf(buckets, query.bucket).objects, query)
     },
-    async listVersions({ keyMarker: after, ...query }) {
+    async listVersions({ keyMarker: after, versionIdMarker, ...query }) {
+      requireNull(versionIdMarker)
       const { entries, ...page } = listPage(bucketOf(buckets, query.bucket).objects, { ...query, after })
-      const next = page.next === undefined ? undefined : { keyMarker: page.next, versionIdMarker: 'null' }
+      const last = entries.at(-1)
+      const versionId = last !== undefined && 'object' in last ? 'null' : undefined
+      const next = page.next === undefined ? undefined : { keyMarker: page.next, versionIdMarker: versionId }
       return { ...page, next, entries: entries.map((entry) => ('prefix' in entry ? entry : latest(entry.object))) }
     },
   }
@@ -284,7 +287,8 @@ function bucketOf(buckets: Map<string, StoredBucket>, name: string): StoredBucke
   return bucket
 }
 
-function objectOf(buckets: Map<string, StoredBucket>, { bucket, key }: ObjectTarget): StoredObject {
+function objectOf(buckets: Map<string, StoredBucket>, { bucket, key, versionId }: ObjectTarget): StoredObject {
+  requireNull(versionId)
   const object = bucketOf(buckets, bucket).objects.get(key)
   if (object === undefined) throw new NamespaceError('NoSuchKey', { Key: key })
   return object
