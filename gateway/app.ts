@@ -30,7 +30,7 @@ import { discardUnreadBody } from './unread-body.ts'
 import { readXml } from './xml.ts'
 
 export type AppOptions = {
-  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log'>
+  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log' | 'namespace'>
   /** `as(undefined)`: anonymous. */
   readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
   readonly directory: Directory
@@ -82,6 +82,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { config, namespace, directory, log, metrics } = options
   const now = options.now ?? (() => new Date())
   const behindNginx = options.behindNginx ?? false
+  const s3Config = { region: config.s3.region, encryptedAtRest: config.namespace.encryptedAtRest }
   const route = createRouter(options.operations)
   const silenceMs = config.limits.bodyTimeoutSeconds * 1000
   /** Requests whose client waits for 100 Continue; only without nginx, which answers that itself. */
@@ -137,7 +138,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       },
       namespace: tree,
       identity,
-      s3: config.s3,
+      s3: s3Config,
       tokens: options.tokens,
       requestId: front.requestId,
       now: time,

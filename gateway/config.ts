@@ -31,7 +31,7 @@ export type Config = {
 }
 
 /** What an operation may know of the configuration. */
-export type S3Config = Pick<Config['s3'], 'region'>
+export type S3Config = Pick<Config['s3'], 'region'> & Pick<Config['namespace'], 'encryptedAtRest'>
 
 /** Like the file, any part of it: `{ listen: { https: '127.0.0.1:9443' } }`. Keys as in the file; undefined ones are left alone. */
 export type ConfigOverrides = {

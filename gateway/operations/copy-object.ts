@@ -8,6 +8,7 @@ import { CopyResult, timestamp } from '../shapes.ts'
 import { requestedChecksum } from './checksum-algorithm.ts'
 import { typedChecksumElement } from './checksum-elements.ts'
 import { checkSourceSize, copySource } from './copy-source.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -16,8 +17,8 @@ export const copyObject = defineOperation({
   name: 'CopyObject',
   match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
-  async run({ bucket, key, headers, namespace }) {
-    refuseUnsupportedHeaders(headers)
+  async run({ bucket, key, headers, namespace, s3 }) {
+    refuseUnsupportedHeaders(headers, s3)
     const source = copySource(headers)
     const target = { bucket, key }
     const describe = descriptionOfCopy(headers)
@@ -40,7 +41,7 @@ export const copyObject = defineOperation({
         LastModified: timestamp(stat.lastModified),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId },
+      { 'x-amz-version-id': stat.versionId, ...encryptionHeader(s3) },
     )
   },
 })

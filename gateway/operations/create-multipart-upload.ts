@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { descriptionFrom } from '../headers.ts'
 import { defineOperation } from '../operation.ts'
 import { uploadChecksum } from './checksum-algorithm.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
 
@@ -16,15 +17,19 @@ export const createMultipartUpload = defineOperation({
   name: 'CreateMultipartUpload',
   match: { method: 'POST', on: 'object', query: ['uploads'] },
   action: 's3:PutObject',
-  async run({ bucket, key, headers, namespace }) {
-    refuseUnsupportedHeaders(headers)
+  async run({ bucket, key, headers, namespace, s3 }) {
+    refuseUnsupportedHeaders(headers, s3)
     const checksum = uploadChecksum(headers) // P-083
     const { uploadId } = await namespace.uploads.begin({ bucket, key }, descriptionFrom(headers), checksum)
     return xmlReply(
       'InitiateMultipartUploadResult',
       InitiateMultipartUploadResult,
       { Bucket: bucket, Key: key, UploadId: uploadId },
-      { 'x-amz-checksum-algorithm': checksum?.algorithm, 'x-amz-checksum-type': checksum?.type },
+      {
+        'x-amz-checksum-algorithm': checksum?.algorithm,
+        'x-amz-checksum-type': checksum?.type,
+        ...encryptionHeader(s3),
+      },
     )
   },
 })

@@ -20,7 +20,6 @@ async function ask(name: string, xml?: string) {
 
 describe('what nobody can have configured is answered as AWS answers where nobody has (13.1, 13.2)', () => {
   it.each([
-    ['GetBucketEncryption', 'ServerSideEncryptionConfigurationNotFoundError'],
     ['GetPublicAccessBlock', 'NoSuchPublicAccessBlockConfiguration'],
     ['GetObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError'],
     ['GetBucketOwnershipControls', 'OwnershipControlsNotFoundError'],
@@ -55,7 +54,6 @@ describe('what nobody can have configured is answered as AWS answers where nobod
   )
 
   it.each([
-    'DeleteBucketEncryption',
     'DeleteBucketOwnershipControls',
     'DeletePublicAccessBlock',
     'DeleteBucketWebsite',
@@ -98,7 +96,6 @@ describe('what is not implemented says so', () => {
     'PutBucketAcl',
     'PutObjectAcl',
     'PutObjectTagging',
-    'PutBucketEncryption',
     'RenameObject',
     'PutObjectAnnotation',
     'PutBucketWebsite',

@@ -52,15 +52,6 @@ const rows: readonly FixedAnswer[] = [
     refuse('ObjectLockConfigurationNotFoundError'),
   ),
   onBucket('PutObjectLockConfiguration', 'PUT', 'object-lock', 's3:PutBucketObjectLockConfiguration', notImplemented()),
-  onBucket(
-    'GetBucketEncryption',
-    'GET',
-    'encryption',
-    's3:GetEncryptionConfiguration',
-    refuse('ServerSideEncryptionConfigurationNotFoundError'),
-  ),
-  onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
-  onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
   // Of an object. P-194: where no bucket can have a lock, none of its objects can have retention or hold.
   onObject('PutObjectAcl', 'PUT', 'acl', 's3:PutObjectAcl', notImplemented()),

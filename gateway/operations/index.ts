@@ -8,6 +8,7 @@ import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteBucketCors } from './delete-bucket-cors.ts'
+import { deleteBucketEncryption } from './delete-bucket-encryption.ts'
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
 import { deleteBucketPolicy } from './delete-bucket-policy.ts'
 import { deleteBucketTagging } from './delete-bucket-tagging.ts'
@@ -17,6 +18,7 @@ import { deleteObjects } from './delete-objects.ts'
 import { fixedAnswers } from './fixed-answers.ts'
 import { getBucketAcl } from './get-bucket-acl.ts'
 import { getBucketCors } from './get-bucket-cors.ts'
+import { getBucketEncryption } from './get-bucket-encryption.ts'
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
 import { getBucketPolicy } from './get-bucket-policy.ts'
@@ -37,6 +39,7 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { preflights } from './preflight.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
+import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
 import { putBucketPolicy } from './put-bucket-policy.ts'
 import { putBucketTagging } from './put-bucket-tagging.ts'
@@ -52,6 +55,7 @@ export const operations: readonly Operation[] = [
   createMultipartUpload,
   deleteBucket,
   deleteBucketCors,
+  deleteBucketEncryption,
   deleteBucketLifecycle,
   deleteBucketPolicy,
   deleteBucketTagging,
@@ -60,6 +64,7 @@ export const operations: readonly Operation[] = [
   deleteObjects,
   getBucketAcl,
   getBucketCors,
+  getBucketEncryption,
   getBucketLifecycleConfiguration,
   getBucketLocation,
   getBucketPolicy,
@@ -79,6 +84,7 @@ export const operations: readonly Operation[] = [
   listObjectsV2,
   listParts,
   putBucketCors,
+  putBucketEncryption,
   putBucketLifecycleConfiguration,
   putBucketPolicy,
   putBucketTagging,

@@ -4,6 +4,7 @@ import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
@@ -12,8 +13,8 @@ export const putObject = defineOperation({
   match: { method: 'PUT', on: 'object' },
   action: 's3:PutObject',
   async run(call) {
-    const { bucket, key, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { bucket, key, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const description = descriptionFrom(headers)
     const precondition = writePrecondition(headers, key) // P-138
     const lifecycle = await findBucketDocument(namespace, bucket, 'lifecycle')
@@ -26,6 +27,7 @@ export const putObject = defineOperation({
         ...checksumHeader(stat.checksum?.algorithm, stat.checksum?.value), // P-080
         'x-amz-checksum-type': stat.checksum?.type,
         'x-amz-version-id': stat.versionId,
+        ...encryptionHeader(s3),
         'x-amz-expiration': lifecycleExpiration(lifecycle, stat),
       },
     }

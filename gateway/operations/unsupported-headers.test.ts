@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { headersOf } from './testing/call-operation.ts'
 import { refuseUnsupportedBucketHeaders, refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
+const s3 = { region: 'us-east-1', encryptedAtRest: false }
+
 describe('on objects', () => {
   it.each([
     ['x-amz-server-side-encryption', 'aws:kms', 'NotImplemented'],
@@ -14,7 +16,7 @@ describe('on objects', () => {
     ['x-amz-object-lock-retain-until-date', '2030-01-01T00:00:00Z', 'InvalidRequest'],
     ['x-amz-write-offset-bytes', '5', 'NotImplemented'],
   ])('%s: %s is %s', (name, value, code) => {
-    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }))).toThrow(expect.objectContaining({ code }))
+    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }), s3)).toThrow(expect.objectContaining({ code }))
   })
 
   it.each([
@@ -24,12 +26,12 @@ describe('on objects', () => {
     ['x-amz-tagging', 'a=b'],
     ['x-amz-request-payer', 'requester'],
   ])('%s: %s is let through', (name, value) => {
-    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }))).not.toThrow()
+    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }), s3)).not.toThrow()
   })
 
   it('says that nothing is encrypted, and names the header', () => {
     const headers = headersOf({ 'x-amz-server-side-encryption': 'AES256' })
-    expect(() => refuseUnsupportedHeaders(headers)).toThrow(
+    expect(() => refuseUnsupportedHeaders(headers, s3)).toThrow(
       expect.objectContaining({
         message: expect.stringContaining('encrypts nothing'),
         detail: expect.objectContaining({ Header: 'x-amz-server-side-encryption' }),

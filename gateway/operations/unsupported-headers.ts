@@ -3,6 +3,7 @@
  * refused before anything is done. One table; operations on objects call `refuseUnsupportedHeaders` first.
  */
 
+import type { S3Config } from '../config.ts'
 import { type GatewayCode, GatewayError } from '../gateway-error.ts'
 import type { S3Headers } from '../s3-request.ts'
 
@@ -82,8 +83,8 @@ const bucketRefusals: readonly Refusal[] = [
 ]
 
 /** For operations on objects. Throws NotImplemented, AccessControlListNotSupported, InvalidRequest, InvalidArgument. */
-export function refuseUnsupportedHeaders(headers: S3Headers): void {
-  refuse(headers, refusals)
+export function refuseUnsupportedHeaders(headers: S3Headers, { encryptedAtRest }: S3Config): void {
+  refuse(headers, refusals, encryptedAtRest ? isSseS3 : undefined)
 }
 
 /** For CreateBucket. Throws NotImplemented, InvalidBucketAclWithObjectOwnership, InvalidArgument. */
@@ -91,10 +92,17 @@ export function refuseUnsupportedBucketHeaders(headers: S3Headers): void {
   refuse(headers, bucketRefusals)
 }
 
-function refuse(headers: S3Headers, table: readonly Refusal[]): void {
+/** By its exact name: with the headers of SSE-C the same value asks for something else. */
+const isSseS3 = (name: string, value: string) => name === 'x-amz-server-side-encryption' && value === 'AES256'
+
+function refuse(
+  headers: S3Headers,
+  table: readonly Refusal[],
+  isOffered: (name: string, value: string) => boolean = () => false,
+): void {
   for (const { header, harmless = [], known, code, message } of table) {
     for (const [name, value] of headers.startingWith(header)) {
-      if (harmless.includes(value)) continue
+      if (harmless.includes(value) || isOffered(name, value)) continue
       if (known?.includes(value) === false)
         throw new GatewayError('InvalidArgument', { ArgumentName: name, ArgumentValue: value })
       throw new GatewayError(code, { message, ...(code === 'NotImplemented' ? { Header: name } : {}) })

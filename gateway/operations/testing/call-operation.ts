@@ -42,6 +42,7 @@ export type Request = {
   /** null: anonymous. Default: Alice. */
   readonly identity?: Identity | null
   readonly region?: string
+  readonly encryptedAtRest?: boolean
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
 }
@@ -77,7 +78,7 @@ async function callOperation(
     bytes: bytesOf(Buffer.from(request.bytes ?? ''), request.checksum),
     namespace: as(identity ?? bob),
     identity,
-    s3: { region: request.region ?? 'us-east-1' },
+    s3: { region: request.region ?? 'us-east-1', encryptedAtRest: request.encryptedAtRest ?? false },
     tokens: request.tokens ?? tokensOf(),
     requestId: 'TEST',
     now: new Date('2026-11-20T12:00:00Z'),
