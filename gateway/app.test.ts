@@ -218,7 +218,10 @@ describe('a cross-origin request (P-197)', () => {
     answers.push(await signed({ method: 'GET', path: '/photos/k', unsigned: origin }))
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 403, 404])
     for (const { headers } of answers)
-      expect(headers).toMatchObject({ 'access-control-allow-origin': origin.origin, 'access-control-allow-methods': 'GET' })
+      expect(headers).toMatchObject({
+        'access-control-allow-origin': origin.origin,
+        'access-control-allow-methods': 'GET',
+      })
   })
 
   it('of another method, another origin or another bucket has none', async () => {

@@ -188,6 +188,21 @@ const acceptedPuts: readonly Operation[] = [
 
 export const fixedAnswers: readonly Operation[] = [...rows.map(operationOf), ...acceptedPuts]
 
+/** For the support matrix. */
+export const fixedAnswerKinds: ReadonlyMap<string, 'fixed answer' | '501'> = new Map([
+  ...rows.map(({ name, answer }) => [name, isNotImplemented(answer) ? '501' : 'fixed answer'] as const),
+  ...acceptedPuts.map(({ name }) => [name, 'fixed answer'] as const),
+])
+
+function isNotImplemented(answer: Answer): boolean {
+  try {
+    answer()
+    return false
+  } catch (error) {
+    return error instanceof GatewayError && error.code === 'NotImplemented'
+  }
+}
+
 function operationOf({ name, match, action, answer }: FixedAnswer): Operation {
   return defineOperation({
     name,
