@@ -7,7 +7,7 @@ import { type History, type Identity, identityOf, versionsDirectory } from './hi
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, within } from './place.ts'
+import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { VersioningDocument } from './verbs.ts'
@@ -236,7 +236,9 @@ async function inVersions(place: Place, key: string, work: () => Promise<void>):
       await work()
       break
     } catch (error) {
-      if (attempt === 20 || !isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+      await requireBucket(place)
+      if (attempt === 20) throw error
       await makeVersionsDirectory(place, key)
     }
   }
@@ -291,7 +293,7 @@ export async function unlinkEntry(place: Place, key: string, name: string): Prom
 
 /** The directories of versions that are empty now. Never fails a request. */
 export async function pruneVersions(place: Place, key: string): Promise<void> {
-  const top = within(place, transit.directory)
+  const top = within(place, transit.versions)
   for (let path = within(place, versionsDirectory(key)); path !== top; path = parentOf(path)) {
     if (!(await place.service.removeDirectory(path).catch(() => false))) return
   }

@@ -9,12 +9,12 @@ import {
   writeBucketRecord,
 } from './bucket-store.ts'
 import { writeDocumentFile } from './documents.ts'
-import { asideSuffix, clearEmptyTree, isEmptyOfObjects } from './empty-bucket.ts'
+import { asideSuffix, clearEmptyTree, holdsVersions, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
-import type { Root } from './place.ts'
+import type { Place, Root } from './place.ts'
 import { bucketOf, findRecord, placeOf, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Caller, Owner } from './verbs.ts'
 
@@ -152,11 +152,16 @@ export function removeBucket(tree: Tree, name: string): Promise<void> {
     const record = await findRecord(tree, name)
     if (record === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
     const place = placeOf(tree, record, undefined)
-    if (!(await isEmptyOfObjects(place))) throw new NamespaceError('BucketNotEmpty', { BucketName: name })
+    if (!(await isEmptyOfObjects(place))) throw await notEmpty(place)
     if (!record.mapped) await removeDirectory(tree, record)
     await removeTree(tree.service, state.bucket(name))
     if (tree.options.flush) await tree.service.flushDirectory(state.buckets)
   })
+}
+
+async function notEmpty(place: Place): Promise<NamespaceError> {
+  const message = (await holdsVersions(place)) ? 'You must delete all versions in the bucket.' : undefined
+  return new NamespaceError('BucketNotEmpty', { BucketName: place.bucket.name, ...(message && { message }) })
 }
 
 async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> {

@@ -4,18 +4,36 @@ import type { FileCalls } from './files.ts'
 import { directoryRecord } from './find-object.ts'
 import { join, recordAttribute, transit } from './layout.ts'
 import type { Place } from './place.ts'
+import { parseVersionName } from './version-name.ts'
 
 /**
  * May this bucket be deleted? Empty directories and the gateway's temporaries (pending uploads, P-161) do not keep it; anything else does,
- * also what S3 does not show (a link, a name that is no key): a DELETE over S3 must not take a file user's things away.
+ * also what S3 does not show (a link, a name that is no key), and older versions: a DELETE over S3 must not take a file user's things away.
  */
 export async function isEmptyOfObjects(place: Place): Promise<boolean> {
   try {
-    return await isEmpty(place, place.directory, true)
+    return (await isEmpty(place, place.directory, true)) && !(await holdsVersions(place))
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return true
     throw error
   }
+}
+
+/** Versions and delete markers keep a bucket as objects do (P-177). */
+export const holdsVersions = (place: Place): Promise<boolean> =>
+  holdsVersion(place, join(place.directory, transit.versions))
+
+async function holdsVersion(place: Place, path: string): Promise<boolean> {
+  const scan = await place.service.scan(path).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  })
+  for (let index = 0; index < (scan?.count ?? 0); index += 1) {
+    const name = scan?.name(index).toString('utf8') ?? ''
+    if (parseVersionName(name) !== undefined) return true
+    if (scan?.type(index) === 'directory' && (await holdsVersion(place, join(path, name)))) return true
+  }
+  return false
 }
 
 async function isEmpty(place: Place, path: string, top: boolean): Promise<boolean> {

@@ -5,6 +5,7 @@ import { directoryStat, objectStat } from './object-stat.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import type { ListEntry, ListPage, ListQuery, ObjectStat } from './verbs.ts'
 import { type WalkEntry, walk } from './walk.ts'
+import type { WalkQuery } from './walk-frame.ts'
 
 type FileEntry = Extract<WalkEntry, { kind: 'file' }>
 
@@ -39,7 +40,7 @@ export async function listObjects(place: Place, query: ListQuery): Promise<ListP
 
 const nameOfEntry = (entry: ListEntry): string => ('prefix' in entry ? entry.prefix : entry.object.key)
 
-function walkPlace(place: Place, query: ListQuery): ReturnType<typeof walk> {
+export function walkPlace(place: Place, query: WalkQuery): ReturnType<typeof walk> {
   const source = {
     files: place.calls,
     cache: place.root.scans,

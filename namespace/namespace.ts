@@ -15,6 +15,7 @@ import { requireFormat } from './format.ts'
 import { type Announced, announce } from './gateways.ts'
 import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
+import { listVersions } from './list-versions.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
 import { openObject, statObject } from './open-object.ts'
 import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
@@ -250,6 +251,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       copy: (source, target, options) =>
         coded(Promise.all([side(source), side(target)]).then(([from, to]) => copyObject(from, to, options))),
       list: (query) => coded(at(query.bucket).then((place) => listObjects(place, query))),
+      listVersions: (query) => coded(at(query.bucket).then((place) => listVersions(place, query))),
     },
     uploads: {
       begin: ({ bucket, key }, description, checksum) =>

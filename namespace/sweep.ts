@@ -6,7 +6,7 @@ import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
-import type { Place, Root } from './place.ts'
+import { type Place, type Root, within } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
@@ -34,6 +34,7 @@ export async function sweep(tree: Tree): Promise<Swept> {
       if (place.root.readOnly) continue
       uploads += await sweepUploads(place)
       temporaries += await sweepTemporaries(place, place.directory)
+      temporaries += await sweepTemporaries(place, within(place, transit.versions))
     } catch (error) {
       // One bucket that cannot be swept (its mount is away) keeps no other one from it.
       tree.options.problems({ kind: 'sweep-failed', bucket: name, message: String(error) })

@@ -277,6 +277,8 @@ export type Namespace = {
       },
     ): Promise<Put>
     list(query: ListQuery): Promise<ListPage>
+    /** Throws InvalidArgument for a marker that is no version id. */
+    listVersions(query: VersionQuery): Promise<VersionPage>
   }
   readonly uploads: {
     begin(

@@ -80,7 +80,7 @@ describe.each(['k', 'd/k', 'd/', 'a//b', 'x'.repeat(300)])('key %j', (key) => {
     expect((await remove(key, two)).changed).toBe(false)
     await remove(key, one)
     expect(await read(key)).toBe('NoSuchKey')
-    expect(await readdir(fixture.inBucket('.s3'))).toEqual(['locks'])
+    expect(await readdir(fixture.inBucket('.s3/versions'))).toEqual([])
     expect(await readdir(fixture.inBucket())).toEqual(['.s3'])
   })
 
@@ -106,7 +106,7 @@ describe.each(['k', 'd/k', 'd/', 'a//b', 'x'.repeat(300)])('key %j', (key) => {
     expect(await read(key)).toBe('three')
     await remove(key, three)
     await remove(key, one)
-    expect(await readdir(fixture.inBucket('.s3'))).toEqual(['locks'])
+    expect(await readdir(fixture.inBucket('.s3/versions'))).toEqual([])
   })
 })
 
@@ -115,7 +115,7 @@ test('a key that never was can be deleted, which makes a marker (P-170)', async 
   const { versionId } = await remove('k')
   expect(await read('k', versionId)).toBe('MethodNotAllowed')
   await remove('k', versionId)
-  expect(await readdir(fixture.inBucket('.s3'))).toEqual(['locks'])
+  expect(await readdir(fixture.inBucket('.s3/versions'))).toEqual([])
 })
 
 test('a version id is none of ours, is not there, or is of a bucket that never was versioned', async () => {

@@ -23,6 +23,7 @@ import type {
   Put,
   UploadStat,
   UploadTarget,
+  Version,
 } from '#namespace'
 import { digestsOf, NamespaceError } from '#namespace'
 
@@ -148,6 +149,11 @@ function objectVerbs(
     },
     async list(query) {
       return listPage(bucketOf(buckets, query.bucket).objects, query)
+    },
+    async listVersions({ keyMarker: after, ...query }) {
+      const { entries, ...page } = listPage(bucketOf(buckets, query.bucket).objects, { ...query, after })
+      const next = page.next === undefined ? undefined : { keyMarker: page.next, versionIdMarker: 'null' }
+      return { ...page, next, entries: entries.map((entry) => ('prefix' in entry ? entry : latest(entry.object))) }
     },
   }
 }
@@ -395,3 +401,12 @@ function requireNull(versionId: string | undefined): void {
   const message = 'Invalid version id specified'
   throw new NamespaceError('InvalidArgument', { message, ArgumentName: 'versionId', ArgumentValue: versionId })
 }
+
+const latest = (object: ObjectStat): Version => ({
+  key: object.key,
+  versionId: 'null',
+  isLatest: true,
+  object,
+  owner: object.owner,
+  lastModified: object.lastModified,
+})

@@ -1,0 +1,245 @@
+import { commonPrefix } from './common-prefix.ts'
+import { isErrno } from './file-errors.ts'
+import type { FileType, Scan } from './files.ts'
+import { findObject, type Located } from './find-object.ts'
+import { asCurrent, findEntry, invalidVersionId, type LocatedVersion, readHistory } from './find-version.ts'
+import { identityOf } from './history.ts'
+import { transit } from './layout.ts'
+import { walkPlace } from './list-objects.ts'
+import { type Place, requireBucket, within } from './place.ts'
+import type { ScanCache } from './scan-cache.ts'
+import type { Version, VersionPage, VersionQuery } from './verbs.ts'
+import { isVersionId, orderOfId, parseVersionName } from './version-name.ts'
+import { type WalkEntry, walk } from './walk.ts'
+
+type Entry = Version | { readonly prefix: string }
+type Walked = AsyncGenerator<WalkEntry, void, undefined>
+
+/** Keys whose versions are looked up at the same time. */
+const batchKeys = 32
+
+/**
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+ *
+ * Two walks side by side: that of the objects, and that of `.s3/versions`, whose directories are keys. Where either comes to a key, its versions
+ * are the current one and what its directory there holds, newest first.
+ */
+export async function listVersions(place: Place, query: VersionQuery): Promise<VersionPage> {
+  if (query.versionIdMarker !== undefined && !isVersionId(query.versionIdMarker))
+    throw invalidVersionId(query.versionIdMarker)
+  if (query.max === 0) return { entries: [], truncated: false, next: undefined }
+  const entries: Entry[] = await behindMarker(place, query)
+  const names = mergedNames(place, query)
+  try {
+    // One more than fits tells whether the page is cut.
+    while (entries.length <= query.max) {
+      const batch = await take(names, Math.min(batchKeys, query.max + 1 - entries.length))
+      if (batch.length === 0) break
+      const lists = await Promise.all(batch.map((name) => entriesOf(place, name, query.max + 1 - entries.length)))
+      entries.push(...lists.flat())
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) await requireBucket(place)
+    throw error
+  } finally {
+    await names.return(undefined)
+  }
+  const page = entries.slice(0, query.max)
+  const last = page.at(-1)
+  const truncated = entries.length > query.max
+  return { entries: page, truncated, next: truncated && last !== undefined ? markersOf(last) : undefined }
+}
+
+const markersOf = (last: Entry): NonNullable<VersionPage['next']> =>
+  'prefix' in last
+    ? { keyMarker: last.prefix, versionIdMarker: undefined }
+    : { keyMarker: last.key, versionIdMarker: last.versionId }
+
+async function entriesOf(place: Place, name: Name, max: number): Promise<Entry[]> {
+  if (name.kind === 'key') return (await versionRefs(place, name.name)).describe(0, max)
+  // A directory of versions that a crash has left empty is no prefix.
+  if (name.isCertain || (await holdsVersion(place, name.name))) return [{ prefix: name.name }]
+  return []
+}
+
+/** Where a page ended inside a key: what comes behind that version. Of one that has gone since, its age still says where that is. */
+async function behindMarker(
+  place: Place,
+  { keyMarker, versionIdMarker, prefix, delimiter, max }: VersionQuery,
+): Promise<Entry[]> {
+  if (versionIdMarker === undefined || keyMarker === '' || !keyMarker.startsWith(prefix)) return []
+  if (commonPrefix(keyMarker, prefix, delimiter) !== undefined) return []
+  const versions = await versionRefs(place, keyMarker)
+  const at = versions.ids.indexOf(versionIdMarker)
+  if (at >= 0) return versions.describe(at + 1, max + 1)
+  const order = orderOfId(versionIdMarker)
+  const next = order === undefined ? 0 : versions.orders.findIndex((each) => each < order)
+  return next < 0 ? [] : versions.describe(next, max + 1)
+}
+
+type Versions = {
+  readonly ids: readonly string[]
+  readonly orders: readonly number[]
+  readonly describe: (from: number, max: number) => Promise<Version[]>
+}
+
+/** Newest first; only what a page needs is looked up. */
+async function versionRefs(place: Place, key: string): Promise<Versions> {
+  const current = await tolerant(() => findObject(place, key))
+  const { older } = await readHistory(place, key, current)
+  const first = current === undefined ? [] : [current]
+  const identities = [...first.map(identityOf), ...older]
+  return {
+    ids: identities.map(({ versionId }) => versionId),
+    orders: identities.map(({ order }) => order),
+    async describe(from, max) {
+      const refs = [...first, ...older].slice(from, from + max)
+      const found = await Promise.all(
+        refs.map(async (ref) => {
+          const version = 'stat' in ref ? asCurrent(ref) : await findEntry(place, key, ref)
+          const isLatest = 'stat' in ref || (current === undefined && ref === older[0] && ref.isMarker)
+          return version && asVersion(key, version, isLatest)
+        }),
+      )
+      return found.filter((version) => version !== undefined)
+    },
+  }
+}
+
+const asVersion = (key: string, { stat, versionId, isMarker }: LocatedVersion, isLatest: boolean): Version => ({
+  key,
+  versionId,
+  isLatest,
+  object: isMarker ? undefined : stat,
+  owner: stat.owner,
+  lastModified: stat.lastModified,
+})
+
+/** One object that may not be read is left out; it never fails a listing. */
+async function tolerant(look: () => Promise<Located | undefined>): Promise<Located | undefined> {
+  try {
+    return await look()
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EPERM', 'ESTALE')) return undefined
+    throw error
+  }
+}
+
+type Name = { readonly kind: 'key' | 'prefix'; readonly name: string; readonly isCertain: boolean }
+
+/** Keys and common prefixes of both walks in byte order, each once. */
+async function* mergedNames(place: Place, query: VersionQuery): AsyncGenerator<Name, void, undefined> {
+  const { prefix, delimiter, keyMarker: after } = query
+  const isVersioned = (await place.service.statPath(within(place, transit.versions))) !== undefined
+  const walks: readonly Walked[] = [
+    walkPlace(place, { prefix, delimiter, after }),
+    ...(isVersioned ? [walk(versionsSource(place), { prefix, delimiter, after })] : []),
+  ]
+  try {
+    const heads = await Promise.all(walks.map(nextName))
+    for (;;) {
+      const [objects, versions] = heads
+      const order = compare(objects, versions)
+      const name = order <= 0 ? objects : versions
+      if (name === undefined) return
+      // A directory on its way is walked in both trees; that of the objects has proven that there is a key in it.
+      yield { ...name, isCertain: order <= 0 }
+      if (order <= 0 && walks[0] !== undefined) heads[0] = await nextName(walks[0])
+      if (order >= 0 && walks[1] !== undefined) heads[1] = await nextName(walks[1])
+    }
+  } finally {
+    for (const each of walks) await each.return(undefined)
+  }
+}
+
+async function nextName(walked: Walked): Promise<Omit<Name, 'isCertain'> | undefined> {
+  const { value } = await walked.next()
+  if (value === undefined) return undefined
+  return value.kind === 'prefix' ? { kind: 'prefix', name: value.prefix } : { kind: 'key', name: value.key }
+}
+
+/** What has ended comes last. */
+function compare(left: Omit<Name, 'isCertain'> | undefined, right: Omit<Name, 'isCertain'> | undefined): number {
+  if (left === undefined || right === undefined) return Number(left === undefined) - Number(right === undefined)
+  return Buffer.compare(Buffer.from(left.name), Buffer.from(right.name))
+}
+
+async function take(names: AsyncGenerator<Name, void, undefined>, count: number): Promise<Name[]> {
+  const batch: Name[] = []
+  while (batch.length < count) {
+    const { value } = await names.next()
+    if (value === undefined) break
+    batch.push(value)
+  }
+  return batch
+}
+
+/** Whether any key below has a version that counts. */
+async function holdsVersion(place: Place, prefix: string): Promise<boolean> {
+  for await (const entry of walk(versionsSource(place), { prefix, delimiter: '', after: '' })) {
+    if (entry.kind === 'file' && (await versionRefs(place, entry.key)).ids.length > 0) return true
+  }
+  return false
+}
+
+/**
+ * `.s3/versions` as a tree that the walk knows: a directory there stands for a key, that of its name, and for the directory with longer keys. So it
+ * is shown twice, as a file and as a directory, and each sorts where its keys do: 'a' before 'a!' before 'a/b'.
+ */
+function versionsSource(place: Place): Parameters<typeof walk>[0] {
+  const { scans } = place.root
+  const doubled = new WeakMap<Scan, Scan>()
+  const root = within(place, transit.versions)
+  const scan = async (path: string): Promise<Scan> => {
+    const real = await scans.scan(place.service, path)
+    const known = doubled.get(real) ?? doubleDirectories(real)
+    doubled.set(real, known)
+    return known
+  }
+  // A glance proves nothing: a directory that is shown as a file may hold no version.
+  const cache: ScanCache = {
+    scan: (_files, path) => scan(path),
+    glance: async (_files, path) => ({ ...(await scan(path)), count: 0 }),
+  }
+  return {
+    files: place.service,
+    cache,
+    root,
+    isDirectoryObject: async () => false,
+    boundary: () => false,
+    skipped: () => undefined,
+  }
+}
+
+function doubleDirectories(scan: Scan): Scan {
+  const rows: { readonly name: Buffer; readonly type: FileType; readonly sorted: Buffer }[] = []
+  for (let index = 0; index < scan.count; index += 1) {
+    const name = scan.name(index)
+    if (scan.type(index) !== 'directory' || parseVersionName(name.toString('utf8')) !== undefined) continue
+    rows.push({ name, type: 'directory', sorted: Buffer.concat([name, slash]) })
+    if (!isLink(name)) rows.push({ name, type: 'file', sorted: name })
+  }
+  rows.sort((left, right) => Buffer.compare(left.sorted, right.sorted))
+  return {
+    ...scan,
+    stat: scan.stat,
+    count: rows.length,
+    name: (index) => rows[index]?.name ?? Buffer.alloc(0),
+    type: (index) => rows[index]?.type ?? 'other',
+    lowerBound(bytes) {
+      let low = 0
+      let high = rows.length
+      while (low < high) {
+        const middle = (low + high) >>> 1
+        const row = rows[middle]
+        if (row !== undefined && Buffer.compare(row.sorted, bytes) < 0) low = middle + 1
+        else high = middle
+      }
+      return low
+    },
+  }
+}
+
+const slash = Buffer.from('/')
+/** Of a chain of an over-long segment, which belongs to no key itself. */
+const isLink = (name: Buffer): boolean => name.subarray(0, 3).equals(Buffer.from('.%+'))
