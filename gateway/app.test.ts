@@ -80,6 +80,13 @@ const operations = [
     },
   }),
   defineOperation({
+    name: 'Tell',
+    match: { method: 'PUT', on: 'bucket', query: ['policy'] },
+    action: 's3:PutBucketPolicy',
+    text: { maxBytes: 20, malformed: 'MalformedPolicy' },
+    run: (call) => perform(call),
+  }),
+  defineOperation({
     name: 'Preflight',
     match: { method: 'OPTIONS', on: 'object' },
     action: undefined,
@@ -167,6 +174,66 @@ describe('a request', () => {
   it('that is a preflight needs no credentials, and wrong ones do not matter (P-026)', async () => {
     const url = '/photos/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00'
     expect(await app.inject({ method: 'OPTIONS', url })).toMatchObject({ statusCode: 200 })
+  })
+})
+
+describe('a request with text', () => {
+  const tell = (payload: string | Buffer) => signed({ method: 'PUT', path: '/photos?policy', payload })
+
+  it('reaches the operation byte for byte', async () => {
+    let told = ''
+    perform = async ({ text }) => {
+      told = text
+      return done()
+    }
+    await tell('\ufeff {"a":\r\n"ä"} ')
+    expect(told).toBe('\ufeff {"a":\r\n"ä"} ')
+  })
+
+  it('that is too long, or no UTF-8, is refused before the operation runs', async () => {
+    perform = () => Promise.reject(new Error('it ran'))
+    expect(codeOf(await tell('x'.repeat(21)))).toBe('EntityTooLarge')
+    expect(codeOf(await tell(Buffer.from([0x7b, 0xff])))).toBe('MalformedPolicy')
+  })
+})
+
+describe('a cross-origin request (P-197)', () => {
+  const origin = { origin: 'https://example.com' }
+
+  beforeEach(async () => {
+    const store = createMemoryNamespace()
+    await store.as(alice).buckets.create('photos')
+    const rules = [{ allowedMethods: ['GET'], allowedOrigins: ['https://*.com'] }]
+    await store.as(alice).documents.write('photos', 'cors', { rules })
+    await app.close()
+    await start({ namespace: { as: (caller) => store.as(caller ?? { canonicalId: '', displayName: '' }) } })
+  })
+
+  it('has the headers of its rule on every answer: 200, 403 and 404', async () => {
+    const answers = [
+      await signed({ method: 'GET', path: '/photos/k', unsigned: origin }),
+      await app.inject({ method: 'GET', url: '/photos/k', headers: origin }),
+    ]
+    perform = () => Promise.reject(new GatewayError('NoSuchKey'))
+    answers.push(await signed({ method: 'GET', path: '/photos/k', unsigned: origin }))
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 403, 404])
+    for (const { headers } of answers)
+      expect(headers).toMatchObject({
+        'access-control-allow-origin': origin.origin,
+        'access-control-allow-methods': 'GET',
+      })
+  })
+
+  it('of another method, another origin or another bucket has none', async () => {
+    for (const [method, url, from] of [
+      ['PUT', '/photos/k', origin.origin],
+      ['GET', '/photos/k', 'https://example.org'],
+      ['GET', '/films/k', origin.origin],
+      ['GET', '/', origin.origin],
+    ] as const) {
+      const { headers } = await app.inject({ method, url, headers: { origin: from } })
+      expect(headers).not.toHaveProperty('access-control-allow-origin')
+    }
   })
 })
 

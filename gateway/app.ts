@@ -32,7 +32,7 @@ import { discardUnreadBody } from './unread-body.ts'
 import { readXml } from './xml.ts'
 
 export type AppOptions = {
-  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log'>
+  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log' | 'namespace'>
   /** `as(undefined)`: anonymous. */
   readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
   readonly directory: Directory
@@ -84,6 +84,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { config, namespace, directory, log, metrics } = options
   const now = options.now ?? (() => new Date())
   const behindNginx = options.behindNginx ?? false
+  const s3Config = { ...config.s3, encryptedAtRest: config.namespace.encryptedAtRest }
   const route = createRouter(options.operations)
   const silenceMs = config.limits.bodyTimeoutSeconds * 1000
   /** Requests whose client waits for 100 Continue; only without nginx, which answers that itself. */
@@ -157,13 +158,13 @@ export function createApp(options: AppOptions): FastifyInstance {
           return treeOf(who)
         }
         const asked = { operation, request: s3, identity, circumstances, denied }
-        return admitForm(form, { ...asked, directory, s3: config.s3, now: time, actAs })
+        return admitForm(form, { ...asked, directory, s3: s3Config, now: time, actAs })
       },
       namespace: tree,
       identity,
       access,
       directory,
-      s3: config.s3,
+      s3: s3Config,
       tokens: options.tokens,
       requestId: front.requestId,
       now: time,

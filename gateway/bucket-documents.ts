@@ -31,6 +31,8 @@ export type BucketDocuments = {
   }
   /** Carried out by namespace/. */
   readonly lifecycle: LifecycleDocument
+  /** SSE-S3, where the tree is encrypted. */
+  readonly encryption: { readonly bucketKeyEnabled: boolean }
   readonly tagging: { readonly tags: NonNullable<Amendable['tags']> }
 }
 

@@ -146,6 +146,10 @@ const Namespace = Type.Object(
       'strict',
     ),
     directories_max: count('How many directories one upload may create.', 512, 1, 1024),
+    encrypted_at_rest: flag(
+      'The storage below the tree is encrypted by whoever runs it. Only then is SSE-S3 (AES256) accepted and told to clients; Causeway encrypts nothing itself.',
+      false,
+    ),
     threads: autoOrCount(
       'File-system threads per worker and mount. auto: as many as cores on a local file system, 32 on a network one.',
       512,

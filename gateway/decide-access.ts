@@ -102,8 +102,8 @@ async function look({ namespace, resource }: Asked): Promise<ObjectStat | Namesp
 async function initiatorOf({ action, namespace, resource, uploadId }: Asked): Promise<Question['object']> {
   if (uploadId === undefined || !OF_AN_UPLOAD.has(action)) return undefined
   try {
-    const { owner } = await namespace.uploads.stat({ bucket: resource.bucket, key: resource.key, uploadId })
-    return { ownerId: owner.canonicalId }
+    const { initiator } = await namespace.uploads.stat({ bucket: resource.bucket, key: resource.key, uploadId })
+    return { ownerId: initiator.canonicalId }
   } catch (error) {
     if (error instanceof NamespaceError && error.code === 'NoSuchUpload') return undefined
     throw error

@@ -12,6 +12,7 @@ import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
 import type { Config } from './config.ts'
+import { durationMs } from './duration.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
@@ -20,6 +21,8 @@ import { serveConnections } from './serve-connections.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
 const FIRST_SWEEP_AFTER_MS = 60_000
+/** Of a day of lifecycle rules, where that is less than an hour. */
+const LIFECYCLE_RUNS_PER_DAY = 4
 
 process.once('message', (message) => {
   const first = message as ToWorker // the pool at the other end
@@ -85,16 +88,31 @@ async function run(config: Config, index: number): Promise<void> {
   await app.ready()
   const connections = serveConnections(app.server)
 
-  const sweeping = index === 0 ? sweepHourly(sweepInTurn) : undefined
+  const sweeping = index === 0 ? repeat('sweeping', sweepInTurn, SWEEP_EVERY_MS) : undefined
+  const dayMs = durationMs(config.s3.lifecycleDay)
+  const lifecycleEveryMs = Math.min(SWEEP_EVERY_MS, Math.ceil(dayMs / LIFECYCLE_RUNS_PER_DAY))
+  const expiring = index === 0 ? repeat('the lifecycle', expireInTurn, lifecycleEveryMs) : undefined
   /** Of several gateways of the tree one does it. A little sooner than an hour ago counts: timers are not exact. */
   async function sweepInTurn(): Promise<void> {
     const swept = await namespace.upkeep(SWEEP_EVERY_MS - FIRST_SWEEP_AFTER_MS)
     if (swept !== undefined) log.info(swept, 'swept')
   }
-  function sweepHourly(sweep: () => Promise<void>) {
-    const once = () => sweep().catch((error: unknown) => log.error({ err: error }, 'sweeping failed'))
-    const first = setTimeout(once, FIRST_SWEEP_AFTER_MS).unref()
-    const later = setInterval(once, SWEEP_EVERY_MS).unref()
+  async function expireInTurn(): Promise<void> {
+    const everyMs = Math.max(0, lifecycleEveryMs - Math.min(FIRST_SWEEP_AFTER_MS, lifecycleEveryMs / 2))
+    const expired = await namespace.lifecycle({ everyMs: Math.floor(everyMs), dayMs })
+    if (expired !== undefined && expired.objects + expired.uploads > 0) log.info(expired, 'expired by lifecycle rules')
+  }
+  /** Never beside itself: a run that takes longer than its turn skips the next one. */
+  function repeat(what: string, work: () => Promise<void>, everyMs: number) {
+    let running = false
+    const once = async () => {
+      if (running) return
+      running = true
+      await work().catch((error: unknown) => log.error({ err: error }, `${what} failed`))
+      running = false
+    }
+    const first = setTimeout(once, Math.min(FIRST_SWEEP_AFTER_MS, everyMs)).unref()
+    const later = setInterval(once, everyMs).unref()
     return { stop: () => [clearTimeout(first), clearInterval(later)] }
   }
 
@@ -103,6 +121,7 @@ async function run(config: Config, index: number): Promise<void> {
   async function leave(how: 'drain' | 'stop'): Promise<void> {
     draining = true
     sweeping?.stop()
+    expiring?.stop()
     await connections.end(how, config.pool.drainSeconds * 1000)
     await app.close()
     await directory.close()

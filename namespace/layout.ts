@@ -21,6 +21,8 @@ export const state = {
   leases: '.causeway/leases',
   /** Its time is that of the last sweep. */
   swept: '.causeway/swept',
+  /** Its time is when lifecycle rules were carried out last. */
+  expired: '.causeway/expired',
   bucket: (name: string) => `.causeway/buckets/${name}`,
   bucketRecord: (name: string) => `.causeway/buckets/${name}/bucket.json`,
   document: (name: string, document: string) => `.causeway/buckets/${name}/${document}.json`,

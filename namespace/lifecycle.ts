@@ -2,7 +2,7 @@
  * Lifecycle rules of a bucket → what is due. Pure; expire.ts carries it out.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
  */
-import type { Description, ObjectStat, UploadStat, Version } from './verbs.ts'
+import type { Description, ObjectStat, UploadStat } from './verbs.ts'
 
 /** Whatever is there holds together. */
 export type LifecycleFilter = {
@@ -76,57 +76,6 @@ export const expiresObjects = ({ rules }: LifecycleDocument): boolean =>
 
 export const abortsUploads = ({ rules }: LifecycleDocument): boolean =>
   rules.some(({ enabled, abortUploadDays }) => enabled && abortUploadDays !== undefined)
-
-export const expiresVersions = ({ rules }: LifecycleDocument): boolean =>
-  rules.some(
-    ({ enabled, expiration, noncurrentExpiration }) =>
-      enabled && (expiration !== undefined || noncurrentExpiration !== undefined),
-  )
-
-/**
- * Of all versions of one key, the newest first: what goes as noncurrent, and the delete marker that nothing is left behind.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html
- */
-export function dueVersions(
-  document: LifecycleDocument,
-  versions: readonly Version[],
-  { nowMs, dayMs }: Clock,
-): readonly Version[] {
-  const [latest] = versions
-  if (latest !== undefined && versions.length === 1 && isMarkerDue(document, latest, { nowMs, dayMs })) return [latest]
-  return versions.filter((version, index) => {
-    const newer = versions[index - 1]
-    if (newer === undefined) return false
-    return document.rules.some(
-      (rule) =>
-        rule.enabled &&
-        rule.noncurrentExpiration !== undefined &&
-        filtersOf(rule).every((filter) => fits(filter, filteredOf(version))) &&
-        // Noncurrent since the next newer one came; the newest of the noncurrent ones is at index 1.
-        afterDaysMs(newer.lastModified, rule.noncurrentExpiration.days, dayMs) <= nowMs &&
-        index > (rule.noncurrentExpiration.newerVersions ?? 0),
-    )
-  })
-}
-
-/** An expired delete marker goes by the rule that says so, and by a rule of days once it is that old. */
-function isMarkerDue({ rules }: LifecycleDocument, marker: Version, { nowMs, dayMs }: Clock): boolean {
-  if (marker.object !== undefined || !marker.isLatest) return false
-  return rules.some((rule) => {
-    const { expiration } = rule
-    if (!rule.enabled || expiration === undefined) return false
-    if (!filtersOf(rule).every((filter) => fits(filter, filteredOf(marker)))) return false
-    if (expiration.expiredObjectDeleteMarker === true) return true
-    if (expiration.date !== undefined) return Date.parse(expiration.date) <= nowMs
-    return expiration.days !== undefined && afterDaysMs(marker.lastModified, expiration.days, dayMs) <= nowMs
-  })
-}
-
-const filteredOf = ({ key, object }: Version): Filtered => ({
-  key,
-  sizeBytes: object?.sizeBytes ?? 0,
-  tags: object?.tags,
-})
 
 function filtersOf({ prefix, filter }: LifecycleRule): readonly LifecycleFilter[] {
   return [{ prefix }, filter ?? {}, filter?.and ?? {}]

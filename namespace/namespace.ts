@@ -9,6 +9,7 @@ import { completeUpload } from './complete-upload.ts'
 import { copyObject, type Source } from './copy-object.ts'
 import { findDocument, removeDocument, writeDocument } from './documents.ts'
 import { NamespaceError } from './errors.ts'
+import type { Expired } from './expire.ts'
 import { isErrno, namespaceErrorOf } from './file-errors.ts'
 import type { Files } from './files.ts'
 import { requireFormat } from './format.ts'
@@ -27,7 +28,7 @@ import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
-import { upkeep } from './upkeep.ts'
+import { lifecycle, upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
 
@@ -78,6 +79,8 @@ export type OpenNamespace = {
   sweep(): Promise<Swept>
   /** Sweeps, unless a gateway of this tree does so now or has done so within `everyMs`: undefined. */
   upkeep(everyMs: number): Promise<Swept | undefined>
+  /** Carries out the lifecycle rules of every bucket, unless … as above. `dayMs`: how long a day of theirs is. */
+  lifecycle(options: { readonly everyMs: number; readonly dayMs: number }): Promise<Expired | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
   /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
@@ -119,6 +122,7 @@ async function openOn(options: NamespaceOptions, { open, troubles, hung }: Roots
       namespaceOf(tree, caller, forOneRequest ? remembering(tree) : (name) => findRecord(tree, name)),
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
+    lifecycle: (options) => lifecycle(tree, options),
     check: (what) => checkTree(tree, what),
     load: () => ({ ...loadOf(roots), hung: hung() }),
     troubles,

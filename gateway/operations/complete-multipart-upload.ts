@@ -17,6 +17,7 @@ import { writePrecondition } from '../preconditions.ts'
 import type { S3Headers } from '../s3-request.ts'
 import { CompleteMultipartUpload, CompleteMultipartUploadResult } from '../shapes.ts'
 import { checksumAlgorithms, typedChecksumElement } from './checksum-elements.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { defaultRetention } from './object-lock.ts'
 import { checkPartNumber, uploadTarget } from './upload-target.ts'
 import { xmlReply } from './xml-reply.ts'
@@ -61,7 +62,7 @@ export const completeMultipartUpload = defineOperation({
         ETag: quoted(stat.eTag),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId },
+      { 'x-amz-version-id': stat.versionId, ...encryptionHeader(call.s3) },
     )
   },
 })

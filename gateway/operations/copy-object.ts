@@ -9,6 +9,7 @@ import { CopyResult, timestamp } from '../shapes.ts'
 import { requestedChecksum } from './checksum-algorithm.ts'
 import { typedChecksumElement } from './checksum-elements.ts'
 import { checkSourceSize, copySource } from './copy-source.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
@@ -19,8 +20,8 @@ export const copyObject = defineOperation({
   match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
   async run(call) {
-    const { bucket, key, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { bucket, key, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const source = copySource(headers)
     const target = { bucket, key }
     const describe = descriptionOfCopy(headers)
@@ -48,7 +49,11 @@ export const copyObject = defineOperation({
         LastModified: timestamp(stat.lastModified),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId, 'x-amz-copy-source-version-id': sourceVersion },
+      {
+        'x-amz-version-id': stat.versionId,
+        'x-amz-copy-source-version-id': sourceVersion,
+        ...encryptionHeader(s3),
+      },
     )
   },
 })

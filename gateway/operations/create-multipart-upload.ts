@@ -3,6 +3,7 @@ import { descriptionFrom } from '../headers.ts'
 import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { uploadChecksum } from './checksum-algorithm.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { askedLock } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { xmlReply } from './xml-reply.ts'
@@ -19,8 +20,8 @@ export const createMultipartUpload = defineOperation({
   match: { method: 'POST', on: 'object', query: ['uploads'] },
   action: 's3:PutObject',
   async run(call) {
-    const { bucket, key, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { bucket, key, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const checksum = uploadChecksum(headers) // P-083
     const description = { ...descriptionFrom(headers), ...(await newObjectAccess(call)), ...(await askedLock(call)) }
     const { uploadId } = await namespace.uploads.begin({ bucket, key }, description, checksum)
@@ -28,7 +29,11 @@ export const createMultipartUpload = defineOperation({
       'InitiateMultipartUploadResult',
       InitiateMultipartUploadResult,
       { Bucket: bucket, Key: key, UploadId: uploadId },
-      { 'x-amz-checksum-algorithm': checksum?.algorithm, 'x-amz-checksum-type': checksum?.type },
+      {
+        'x-amz-checksum-algorithm': checksum?.algorithm,
+        'x-amz-checksum-type': checksum?.type,
+        ...encryptionHeader(s3),
+      },
     )
   },
 })

@@ -24,15 +24,6 @@ type FixedAnswer = {
 
 const rows: readonly FixedAnswer[] = [
   // Configuration of a bucket: what "none" looks like (13.1).
-  onBucket(
-    'GetBucketEncryption',
-    'GET',
-    'encryption',
-    's3:GetEncryptionConfiguration',
-    refuse('ServerSideEncryptionConfigurationNotFoundError'),
-  ),
-  onBucket('PutBucketEncryption', 'PUT', 'encryption', 's3:PutEncryptionConfiguration', notImplemented(notEncrypted)),
-  onBucket('DeleteBucketEncryption', 'DELETE', 'encryption', 's3:PutEncryptionConfiguration', noContent),
 
   // Of an object.
 
@@ -156,6 +147,21 @@ const acceptedPuts: readonly Operation[] = [
 ]
 
 export const fixedAnswers: readonly Operation[] = [...rows.map(operationOf), ...acceptedPuts]
+
+/** For the support matrix. */
+export const fixedAnswerKinds: ReadonlyMap<string, 'fixed answer' | '501'> = new Map([
+  ...rows.map(({ name, answer }) => [name, isNotImplemented(answer) ? '501' : 'fixed answer'] as const),
+  ...acceptedPuts.map(({ name }) => [name, 'fixed answer'] as const),
+])
+
+function isNotImplemented(answer: Answer): boolean {
+  try {
+    answer()
+    return false
+  } catch (error) {
+    return error instanceof GatewayError && error.code === 'NotImplemented'
+  }
+}
 
 function operationOf({ name, match, action, answer }: FixedAnswer): Operation {
   return defineOperation({

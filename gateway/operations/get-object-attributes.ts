@@ -34,8 +34,8 @@ export const getObjectAttributes = defineOperation({
   name: 'GetObjectAttributes',
   match: { method: 'GET', on: 'object', query: ['attributes'] },
   action: 's3:GetObjectAttributes',
-  async run({ bucket, key, query, headers, namespace }) {
-    refuseUnsupportedHeaders(headers)
+  async run({ bucket, key, query, headers, namespace, s3 }) {
+    refuseUnsupportedHeaders(headers, s3)
     const versionId = requestedVersion(query)
     const asked = askedAttributes(headers)
     const partsOf = partPage(headers)

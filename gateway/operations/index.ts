@@ -8,6 +8,7 @@ import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteBucketCors } from './delete-bucket-cors.ts'
+import { deleteBucketEncryption } from './delete-bucket-encryption.ts'
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
 import { deleteBucketOwnershipControls } from './delete-bucket-ownership-controls.ts'
 import { deleteBucketPolicy } from './delete-bucket-policy.ts'
@@ -19,6 +20,7 @@ import { deletePublicAccessBlock } from './delete-public-access-block.ts'
 import { fixedAnswers } from './fixed-answers.ts'
 import { getBucketAcl } from './get-bucket-acl.ts'
 import { getBucketCors } from './get-bucket-cors.ts'
+import { getBucketEncryption } from './get-bucket-encryption.ts'
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getBucketLocation } from './get-bucket-location.ts'
 import { getBucketOwnershipControls } from './get-bucket-ownership-controls.ts'
@@ -46,6 +48,7 @@ import { postObject } from './post-object.ts'
 import { preflights } from './preflight.ts'
 import { putBucketAcl } from './put-bucket-acl.ts'
 import { putBucketCors } from './put-bucket-cors.ts'
+import { putBucketEncryption } from './put-bucket-encryption.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
 import { putBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { putBucketPolicy } from './put-bucket-policy.ts'
@@ -69,6 +72,7 @@ export const operations: readonly Operation[] = [
   createMultipartUpload,
   deleteBucket,
   deleteBucketCors,
+  deleteBucketEncryption,
   deleteBucketLifecycle,
   deleteBucketPolicy,
   deleteBucketOwnershipControls,
@@ -79,6 +83,7 @@ export const operations: readonly Operation[] = [
   deletePublicAccessBlock,
   getBucketAcl,
   getBucketCors,
+  getBucketEncryption,
   getBucketLifecycleConfiguration,
   getBucketLocation,
   getBucketPolicy,
@@ -104,6 +109,7 @@ export const operations: readonly Operation[] = [
   listParts,
   postObject,
   putBucketCors,
+  putBucketEncryption,
   putBucketLifecycleConfiguration,
   putBucketPolicy,
   putBucketAcl,

@@ -8,6 +8,7 @@ import type { Call } from '../operation.ts'
 import { checkRead } from '../preconditions.ts'
 import type { Reply } from '../reply.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { requestedVersion } from './version-id.ts'
 
@@ -22,12 +23,12 @@ type Selection = {
  * Throws InvalidArgument, InvalidRequest and NotImplemented at once; NotModified and PreconditionFailed (P-125 … P-127), InvalidRange
  * and InvalidPartNumber (416, P-121 … P-124) when applied.
  */
-export function objectSelection({ bucket, key, query, headers, identity }: Call): {
+export function objectSelection({ bucket, key, query, headers, identity, s3 }: Call): {
   readonly target: ObjectTarget
   /** `lifecycle`: the rules of the bucket, where it has any. */
   readonly select: (stat: ObjectStat, lifecycle: LifecycleDocument | undefined) => Selection
 } {
-  refuseUnsupportedHeaders(headers)
+  refuseUnsupportedHeaders(headers, s3)
   const target = { bucket, key, versionId: requestedVersion(query) }
   const rangeHeader = headers.get('range')
   const partNumber = parsePartNumber(query.get('partNumber'), rangeHeader)
@@ -46,6 +47,7 @@ export function objectSelection({ bucket, key, query, headers, identity }: Call)
         // P-081: the checksum of a whole object says nothing about a piece of it.
         ...objectHeaders(stat, { checksum: withChecksum && whole }),
         ...(withChecksum && partNumber !== undefined ? partChecksum(stat, partNumber) : {}),
+        ...encryptionHeader(s3),
         ...overrides,
         'x-amz-mp-parts-count': partNumber === undefined ? undefined : stat.parts?.length, // P-124
         // Of the current version alone: rules of days do not speak of others.

@@ -28,7 +28,7 @@ export const postObject = defineOperation({
     const key = keyOf(fields)
     const headers = headersOf(fields, call.headers)
     const { namespace, identity, sizeRange } = await call.admitForm({ fields, key, headers })
-    refuseUnsupportedHeaders(headers)
+    refuseUnsupportedHeaders(headers, s3)
     const asking = { bucket, headers, namespace, identity, directory, s3, now }
     const description = {
       ...descriptionFrom(headers),

@@ -5,6 +5,7 @@ import { newObjectAccess } from '../object-access.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { lockOfNewObject } from './object-lock.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
@@ -14,8 +15,8 @@ export const putObject = defineOperation({
   match: { method: 'PUT', on: 'object' },
   action: 's3:PutObject',
   async run(call) {
-    const { bucket, key, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { bucket, key, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const description = {
       ...descriptionFrom(headers),
       ...(await newObjectAccess(call)),
@@ -32,6 +33,7 @@ export const putObject = defineOperation({
         ...checksumHeader(stat.checksum?.algorithm, stat.checksum?.value), // P-080
         'x-amz-checksum-type': stat.checksum?.type,
         'x-amz-version-id': stat.versionId,
+        ...encryptionHeader(s3),
         'x-amz-expiration': lifecycleExpiration(lifecycle, stat),
       },
     }

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { headersOf } from './testing/call-operation.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
+const s3 = { region: 'us-east-1', encryptedAtRest: false }
+
 describe('on objects', () => {
   it.each([
     ['x-amz-server-side-encryption', 'aws:kms', 'NotImplemented'],
@@ -9,7 +11,7 @@ describe('on objects', () => {
     ['x-amz-copy-source-server-side-encryption-customer-key', 'k', 'NotImplemented'],
     ['x-amz-write-offset-bytes', '5', 'NotImplemented'],
   ])('%s: %s is %s', (name, value, code) => {
-    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }))).toThrow(expect.objectContaining({ code }))
+    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }), s3)).toThrow(expect.objectContaining({ code }))
   })
 
   it.each([
@@ -18,12 +20,12 @@ describe('on objects', () => {
     ['x-amz-tagging', 'a=b'],
     ['x-amz-request-payer', 'requester'],
   ])('%s: %s is let through', (name, value) => {
-    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }))).not.toThrow()
+    expect(() => refuseUnsupportedHeaders(headersOf({ [name]: value }), s3)).not.toThrow()
   })
 
   it('says that nothing is encrypted, and names the header', () => {
     const headers = headersOf({ 'x-amz-server-side-encryption': 'AES256' })
-    expect(() => refuseUnsupportedHeaders(headers)).toThrow(
+    expect(() => refuseUnsupportedHeaders(headers, s3)).toThrow(
       expect.objectContaining({
         message: expect.stringContaining('encrypts nothing'),
         detail: expect.objectContaining({ Header: 'x-amz-server-side-encryption' }),

@@ -3,6 +3,7 @@
  * refused before anything is done. One table; operations on objects call `refuseUnsupportedHeaders` first.
  */
 
+import type { S3Config } from '../config.ts'
 import { GatewayError } from '../gateway-error.ts'
 import type { S3Headers } from '../s3-request.ts'
 
@@ -20,15 +21,20 @@ const refusals: readonly Refusal[] = [
   { header: 'x-amz-copy-source-server-side-encryption', message: notEncrypted },
   {
     header: 'x-amz-write-offset-bytes',
-
     message: 'Appending is a feature of directory buckets',
   },
 ]
 
 /** Throws NotImplemented. */
-export function refuseUnsupportedHeaders(headers: S3Headers): void {
+export function refuseUnsupportedHeaders(
+  headers: S3Headers,
+  { encryptedAtRest }: Pick<S3Config, 'encryptedAtRest'>,
+): void {
   for (const { header, message } of refusals) {
-    const [found] = headers.startingWith(header)
+    const found = headers.startingWith(header).find(([name, value]) => !(encryptedAtRest && isSseS3(name, value)))
     if (found !== undefined) throw new GatewayError('NotImplemented', { message, Header: found[0] })
   }
 }
+
+/** By its exact name: with the headers of SSE-C the same value asks for something else. */
+const isSseS3 = (name: string, value: string): boolean => name === 'x-amz-server-side-encryption' && value === 'AES256'

@@ -5,6 +5,7 @@ import { checkCopySource } from '../preconditions.ts'
 import { CopyResult, timestamp } from '../shapes.ts'
 import { checksumElement } from './checksum-elements.ts'
 import { checkSourceSize, copySource } from './copy-source.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { requiredPartNumber, uploadTarget } from './upload-target.ts'
 import { xmlReply } from './xml-reply.ts'
@@ -15,8 +16,8 @@ export const uploadPartCopy = defineOperation({
   match: { method: 'PUT', on: 'object', query: ['partNumber', 'uploadId'], headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
   async run(call) {
-    const { query, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { query, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const target = uploadTarget(call)
     const partNumber = requiredPartNumber(query)
     const source = copySource(headers)
@@ -32,15 +33,14 @@ export const uploadPartCopy = defineOperation({
         return range
       },
     })
-    return xmlReply(
-      'CopyPartResult',
-      CopyResult,
-      {
-        ETag: quoted(part.eTag),
-        LastModified: timestamp(part.lastModified),
-        ...checksumElement(checksum?.algorithm, part.checksum),
-      },
-      { 'x-amz-copy-source-version-id': sourceVersion },
-    )
+    const result = {
+      ETag: quoted(part.eTag),
+      LastModified: timestamp(part.lastModified),
+      ...checksumElement(checksum?.algorithm, part.checksum),
+    }
+    return xmlReply('CopyPartResult', CopyResult, result, {
+      'x-amz-copy-source-version-id': sourceVersion,
+      ...encryptionHeader(s3),
+    })
   },
 })

@@ -4,6 +4,7 @@ import { GatewayError } from '../gateway-error.ts'
 import { quoted } from '../headers.ts'
 import { defineOperation } from '../operation.ts'
 import { checksumHeader } from './checksum-elements.ts'
+import { encryptionHeader } from './encryption-header.ts'
 import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
 import { requiredPartNumber, uploadTarget } from './upload-target.ts'
 
@@ -13,8 +14,8 @@ export const uploadPart = defineOperation({
   match: { method: 'PUT', on: 'object', query: ['partNumber', 'uploadId'] },
   action: 's3:PutObject',
   async run(call) {
-    const { query, headers, namespace } = call
-    refuseUnsupportedHeaders(headers)
+    const { query, headers, namespace, s3 } = call
+    refuseUnsupportedHeaders(headers, s3)
     const target = uploadTarget(call)
     const partNumber = requiredPartNumber(query)
     const upload = await namespace.uploads.stat(target)
@@ -24,6 +25,7 @@ export const uploadPart = defineOperation({
       status: 200,
       headers: {
         etag: quoted(part.eTag),
+        ...encryptionHeader(s3),
         ...checksumHeader(upload.checksum?.algorithm ?? body.checksumAlgorithm, part.checksum),
       },
     }

@@ -54,6 +54,7 @@ export type Request = {
   readonly region?: string
   /** Default: new buckets have neither ownership controls nor a public access block. */
   readonly s3?: Partial<Omit<Call['s3'], 'region'>>
+  readonly encryptedAtRest?: boolean
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
   /** Default: that of the harness, in memory. */
@@ -103,6 +104,7 @@ async function callOperation(
       objectOwnership: 'none',
       publicAccessBlock: false,
       accountPublicAccessBlock: false,
+      encryptedAtRest: request.encryptedAtRest ?? false,
       ...request.s3,
     },
     tokens: request.tokens ?? tokensOf(),
