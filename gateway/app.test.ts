@@ -100,8 +100,8 @@ let lines: Record<string, unknown>[]
 async function start(changes: Partial<AppOptions> = {}): Promise<FastifyInstance> {
   lines = []
   const store = createMemoryNamespace()
-  await store.as(alice).buckets.create('photos')
-  await store.as(bob).buckets.create('secrets')
+  await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
+  await store.as(bob).buckets.create('secrets', { ownership: { rule: 'BucketOwnerEnforced' } })
   const anonymous = { canonicalId: '', displayName: '' }
   const sink = { write: (line: string) => void lines.push(JSON.parse(line)) }
   app = createApp({
@@ -202,7 +202,7 @@ describe('a cross-origin request (P-197)', () => {
 
   beforeEach(async () => {
     const store = createMemoryNamespace()
-    await store.as(alice).buckets.create('photos')
+    await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
     const rules = [{ allowedMethods: ['GET'], allowedOrigins: ['https://*.com'] }]
     await store.as(alice).documents.write('photos', 'cors', { rules })
     await app.close()
