@@ -142,7 +142,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
 }
 
 /** A mount inside the bucket: the bytes are copied, with time and record. */
-export async function copyVersion(
+async function copyVersion(
   place: Place,
   { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
   target: string,
@@ -246,7 +246,8 @@ export async function inVersions(place: Place, key: string, work: () => Promise<
     } catch (error) {
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
       await requireBucket(place)
-      if (attempt === 20) throw error
+      // What is to be archived has gone: by a file user, or by somebody who had the lock that was lost here.
+      if (attempt === 20) throw writtenBySomebodyElse(error)
       await makeVersionsDirectory(place, key)
     }
   }

@@ -108,7 +108,7 @@ describe('objects', () => {
     expect(await codeOf(put(fixture.namespace, 'docs', 'etc/evil', 'x'))).toBe('ObjectIsForeignFile')
     expect(existsSync('/etc/evil')).toBe(false)
     expect(await listAll(fixture.namespace, 'docs')).toEqual([])
-    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'passwd' }, {})).toBe(false)
+    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'passwd' }, {})).toMatchObject({ changed: false })
   })
 
   test.each([
@@ -138,7 +138,7 @@ describe('objects', () => {
       await put(fixture.namespace, 'docs', key, 'content')
       expect(await get(fixture.namespace, 'docs', key)).toBe('content')
       expect(await listAll(fixture.namespace, 'docs')).toEqual([key])
-      expect(await fixture.namespace.objects.remove({ bucket: 'docs', key }, {})).toBe(true)
+      expect(await fixture.namespace.objects.remove({ bucket: 'docs', key }, {})).toMatchObject({ changed: true })
       expect(await listAll(fixture.namespace, 'docs')).toEqual([])
       expect((await readdir(inBucket())).filter((name) => name !== '.s3')).toEqual([])
       expect(await readdir(fixture.directory)).toEqual(expect.arrayContaining(['.causeway', 'docs']))
@@ -195,7 +195,7 @@ describe('clashing keys', () => {
     await put(fixture.namespace, 'docs', 'a/b', 'child')
     await put(fixture.namespace, 'docs', 'a', 'two')
     expect(await get(fixture.namespace, 'docs', 'a')).toBe('two')
-    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'a' }, {})).toBe(true)
+    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'a' }, {})).toMatchObject({ changed: true })
     expect(await listAll(fixture.namespace, 'docs')).toEqual(['a/b'])
   })
 
