@@ -142,7 +142,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
 }
 
 /** A mount inside the bucket: the bytes are copied, with time and record. */
-async function copyVersion(
+export async function copyVersion(
   place: Place,
   { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
   target: string,

@@ -108,7 +108,9 @@ describe('objects', () => {
     expect(await codeOf(put(fixture.namespace, 'docs', 'etc/evil', 'x'))).toBe('ObjectIsForeignFile')
     expect(existsSync('/etc/evil')).toBe(false)
     expect(await listAll(fixture.namespace, 'docs')).toEqual([])
-    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'passwd' }, {})).toMatchObject({ changed: false })
+    expect(await fixture.namespace.objects.remove({ bucket: 'docs', key: 'passwd' }, {})).toMatchObject({
+      changed: false,
+    })
   })
 
   test.each([
