@@ -41,7 +41,7 @@ const told = {
   assembled: await read('mounted/assembled'),
   listed: await listAll(namespace, 'docs', { prefix: 'mounted/' }),
   left: (await listAll(namespace, 'docs')).filter((key) => !key.startsWith('mounted/')),
-  removed: await namespace.objects.remove(at('mounted/bytes'), {}),
+  removed: (await namespace.objects.remove(at('mounted/bytes'), {})).changed,
 }
 await open.close()
 process.stdout.write(JSON.stringify(told))
