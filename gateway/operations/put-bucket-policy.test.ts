@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ALL_USERS } from '#auth'
 import { writeBucketDocument } from '../bucket-documents.ts'
 import { deleteBucketPolicy } from './delete-bucket-policy.ts'
 import { getBucketPolicy } from './get-bucket-policy.ts'
@@ -31,7 +32,7 @@ async function bucketHarness() {
     const { content } = await ask(getBucketPolicy)
     return content?.kind === 'text' ? content : undefined
   }
-  return { ...harness, ask, text }
+  return { namespace: harness.namespace, ...harness, ask, text }
 }
 
 describe('a policy', () => {
@@ -86,9 +87,12 @@ describe('the policy status (P-190)', () => {
     expect(textsOf(await ask(getBucketPolicyStatus), 'IsPublic')).toEqual([isPublic])
   })
 
-  it('of a bucket without a policy is NoSuchBucketPolicy', async () => {
-    const { ask } = await bucketHarness()
-    await expect(ask(getBucketPolicyStatus)).rejects.toMatchObject({ code: 'NoSuchBucketPolicy' })
+  it('of a bucket without a policy is that of its ACL', async () => {
+    const { ask, namespace } = await bucketHarness()
+    expect(textsOf(await ask(getBucketPolicyStatus), 'IsPublic')).toEqual(['false'])
+    const grantee = { kind: 'group', uri: ALL_USERS } as const
+    await writeBucketDocument(namespace, 'photos', 'acl', { grants: [{ grantee, permission: 'READ' }] })
+    expect(textsOf(await ask(getBucketPolicyStatus), 'IsPublic')).toEqual(['true'])
   })
 })
 

@@ -11,6 +11,7 @@ export const differences: Readonly<Record<string, string>> = {
   CreateBucket: 'an existing directory is never adopted: 409',
   DeleteObject: 'conditions on size and time work; AWS answers 501 outside directory buckets',
   GetBucketEncryption: 'without `namespace.encrypted_at_rest` 404: nothing claims an encryption that is not there',
+  GetBucketPolicyStatus: 'a bucket without a policy is answered, and a public ACL makes it public',
   GetObject: 'SSE-C and SSE-KMS are 501',
   GetObjectAttributes: 'lists the parts of every multipart object',
   PutBucketEncryption: 'SSE-S3 with `namespace.encrypted_at_rest`; SSE-KMS is 501',
