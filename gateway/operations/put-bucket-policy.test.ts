@@ -32,7 +32,7 @@ async function bucketHarness() {
     const { content } = await ask(getBucketPolicy)
     return content?.kind === 'text' ? content : undefined
   }
-  return { namespace: harness.namespace, ...harness, ask, text }
+  return { ...harness, ask, text }
 }
 
 describe('a policy', () => {
