@@ -29,12 +29,13 @@ export const parts = {
   contract: {
     about: 'the contract of Files on a gateway mount',
     command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace/posix-files.test.ts --testNamePattern "posix files on $LAB_GATEWAY_1"`,
-    timeoutMs: minutes(5),
+    timeoutMs: minutes(10),
   },
   namespace: {
     about: 'the namespace suite on a gateway mount',
     command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace --exclude namespace/posix-files.test.ts`,
-    timeoutMs: minutes(15),
+    // Ten minutes on a machine of its own.
+    timeoutMs: minutes(45),
   },
   product: {
     about: 'nginx, pool and tree on the mounts of two gateway machines',
