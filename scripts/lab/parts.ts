@@ -22,6 +22,11 @@ export const parts = {
     command: 'node scripts/lab/layouts.ts',
     timeoutMs: minutes(2),
   },
+  'second-mount': {
+    about: 'what publish_root needs: a second mount of the export that shares nothing with the first',
+    command: 'node scripts/lab/second-mount.ts',
+    timeoutMs: minutes(5),
+  },
   power: {
     about: 'a power cut loses what was not flushed, and nothing else',
     run: powerCut,
