@@ -98,7 +98,7 @@ test('a PUT answers what it has published, also when a file user writes into the
       rewritten.push(key)
     })
     expect((await put(worker, 'docs', key, 'bytes')).stat.eTag).toBe(createHash('md5').update('bytes').digest('hex'))
-    files.forget()
+    await files.forget()
   }
   expect(rewritten).not.toEqual([])
 })

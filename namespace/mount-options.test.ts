@@ -31,8 +31,15 @@ test('each fault says which mount and what to do', () => {
 test('a file system of this machine has none, one that nobody here knows has an advice', () => {
   expect(faultsOf('', '/home')).toEqual([])
   expect(findMount(nfs(''), '/mnt/globally')?.type).toBe('ext4')
-  const gluster = findMount('1 0 0:9 / /g rw - fuse.glusterfs host:/v rw', '/g/x')
-  expect(gluster && mountFaults(gluster)[0]?.sentence).toContain('fuse.glusterfs')
+  const ceph = findMount('1 0 0:9 / /c rw - ceph host:/ rw', '/c/x')
+  expect(ceph && mountFaults(ceph)[0]?.sentence).toContain('ceph')
+})
+
+test('a GlusterFS mount is told which options of mount and volume let several gateways agree', () => {
+  const gluster = findMount('1 0 0:9 / /g rw - fuse.glusterfs host:/v rw,allow_other', '/g/x')
+  expect(gluster && mountFaults(gluster)).toEqual([
+    { kind: 'advice', sentence: expect.stringMatching(/^\/g .*\. Mount it with .*attribute-timeout=0.*stat-prefetch/) },
+  ])
 })
 
 test('the last of the mounts on one point is the one that counts, and blanks in its name are understood', () => {

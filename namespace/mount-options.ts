@@ -63,6 +63,7 @@ const covers = (mountPoint: string, path: string): boolean =>
 export function mountFaults(mount: MountInfo): readonly MountFault[] {
   if (mount.type === 'nfs' || mount.type === 'nfs4')
     return nfsRules.filter(({ broken }) => broken(mount)).map(faultOf(mount))
+  if (mount.type === 'fuse.glusterfs') return [faultOf(mount)(glusterRule)]
   if (remoteTypes.test(mount.type)) return [faultOf(mount)(unknownRule)]
   return []
 }
@@ -108,6 +109,14 @@ const nfsRules: readonly Rule[] = [
       `${mountPoint} is mounted soft: while the server is slow, writes fail that a hard mount would have ended. Mount it hard; requests are bounded in time all the same.`,
   },
 ]
+
+/** How client and volume are set up is nowhere in the kernel's list of mounts. What was measured without it: README.md, "Mounts". */
+const glusterRule: Rule = {
+  kind: 'advice',
+  broken: () => true,
+  say: ({ mountPoint }) =>
+    `${mountPoint} is GlusterFS, whose clients remember what others have changed since, unless told otherwise, and the kernel does not say whether they are. Mount it with attribute-timeout=0,entry-timeout=0,gid-timeout=0, and set performance.{open-behind,quick-read,io-cache,read-ahead,readdir-ahead,stat-prefetch,write-behind} of the volume to off.`,
+}
 
 /** Where names are published by the very client that reads them. */
 export const publishRootAdvice = ({ type, mountPoint }: MountInfo): string | undefined =>

@@ -15,6 +15,7 @@ import { expect, test } from 'vitest'
 import { openPosixFiles } from './posix-files.ts'
 import { filesContract } from './testing/contract.ts'
 import type { OpenedFiles } from './testing/contract-tree.ts'
+import { removeDirectory } from './testing/fixture.ts'
 
 /** A new empty tree below `place`, which is removed again. */
 function openBelow(place: string, threads: number, atOnce = true): () => Promise<OpenedFiles> {
@@ -27,7 +28,7 @@ function openBelow(place: string, threads: number, atOnce = true): () => Promise
       directory,
       async close() {
         files.close()
-        rmSync(directory, { recursive: true, force: true })
+        await removeDirectory(directory)
       },
     }
   }

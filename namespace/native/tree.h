@@ -293,9 +293,17 @@ inline void scanWork(Job& job, int root) {
     int order = memcmp(names.data() + a.offset, names.data() + b.offset, std::min(a.length, b.length));
     return order ? order < 0 : a.length < b.length;
   });
+  // A name that is replaced while the directory is read may come twice: GlusterFS reads one server after the other, and a rename moves names
+  // from one to another. No key is listed twice.
+  auto isSame = [&](const Entry& a, const Entry& b) {
+    return a.length == b.length && !memcmp(names.data() + a.offset, names.data() + b.offset, a.length);
+  };
+  entries.erase(std::unique(entries.begin(), entries.end(), isSame), entries.end());
+  size_t namesBytes = 0;
+  for (const auto& e : entries) namesBytes += e.length;
 
   size_t count = entries.size();
-  job.packedBytes = sizeof(Row) + 8 + 4 * (count + 1) + count + names.size();
+  job.packedBytes = sizeof(Row) + 8 + 4 * (count + 1) + count + namesBytes;
   job.packed = malloc(job.packedBytes);
   if (!job.packed) return job.fail("malloc", ENOMEM);
   auto* out = static_cast<uint8_t*>(job.packed);
@@ -303,7 +311,7 @@ inline void scanWork(Job& job, int root) {
   memcpy(out, &row, sizeof row);
   auto* words = reinterpret_cast<uint32_t*>(out + sizeof row);
   words[0] = static_cast<uint32_t>(count);
-  words[1] = static_cast<uint32_t>(names.size());
+  words[1] = static_cast<uint32_t>(namesBytes);
   uint32_t* offsets = words + 2;
   auto* types = reinterpret_cast<uint8_t*>(offsets + count + 1);
   uint8_t* packed = types + count;

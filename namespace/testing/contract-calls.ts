@@ -31,7 +31,7 @@ export function callsContract(open: () => Promise<OpenedFiles>): void {
       stat: {
         type: 'file',
         device: real.dev,
-        inode: real.ino,
+        inode: BigInt.asUintN(64, real.ino), // node has it signed; GlusterFS uses all 64 bits
         sizeBytes: 5,
         mtimeNs: real.mtimeNs,
         ctimeNs: real.ctimeNs,

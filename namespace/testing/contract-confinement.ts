@@ -133,8 +133,8 @@ export function confinementContract(open: () => Promise<OpenedFiles>): void {
       }
       const swap = async () => {
         while (Date.now() < end) {
-          // Pool threads look up while this thread renames.
-          for (let i = 0; i < 200; i++) {
+          // Pool threads look up while this thread renames; what they saw is counted only when it pauses, however slow a rename is.
+          for (const pause = Date.now() + 20; Date.now() < pause; ) {
             renameSync(join(directory, 'swap'), join(directory, 'aside'))
             renameSync(join(directory, 'link'), join(directory, 'swap'))
             renameSync(join(directory, 'swap'), join(directory, 'link'))

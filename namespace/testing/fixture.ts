@@ -9,13 +9,13 @@ import type { Body, Caller, Description, Namespace } from '../verbs.ts'
 /** Where test trees lie: a temporary directory, or the mount that NAMESPACE_ROOT names. */
 export const makeDirectory = (): Promise<string> => mkdtemp(join(process.env.NAMESPACE_ROOT ?? tmpdir(), 'causeway-'))
 
-/** With all in it. On NFS, what is removed while a process has it open stays until it is closed, some milliseconds after a kill. */
+/** With all in it. On NFS, what is removed while a process has it open stays until it is closed, some milliseconds after a kill, or longer on a busy machine. */
 export async function removeDirectory(directory: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await rm(directory, { recursive: true, force: true })
     } catch (error) {
-      if (tries === 20) throw error
+      if (tries === 100) throw error
       await sleep(100)
     }
   }

@@ -10,8 +10,8 @@ export type PausingFiles = {
   readonly openFiles: (path: string, options: { readonly threads: number }) => Files
   /** From now on: before the call after `calls` more, its locks are lost (unless it is `'keeping its locks'`) and `meanwhile` runs. */
   pauseAfter(calls: number, meanwhile: () => Promise<void>, how?: 'keeping its locks'): void
-  /** No pause any more. */
-  forget(): void
+  /** No pause any more; resolves when what runs meanwhile is over: a request does not wait long for its lock to be let go. */
+  forget(): Promise<void>
   /** What the machine called since, for the message of a test that fails. */
   log(): readonly string[]
 }
@@ -20,6 +20,7 @@ export function pausingFiles(): PausingFiles {
   const held = new Map<string, { readonly descriptor: Descriptor; readonly offset: bigint }>()
   let plan: { calls: number; readonly meanwhile: () => Promise<void>; readonly keepsLocks: boolean } | undefined
   let made: string[] = []
+  let running: Promise<unknown> = Promise.resolve()
 
   const loseLocks = async (calls: FileCalls): Promise<void> => {
     for (const { descriptor, offset } of held.values()) await calls.lock(descriptor, offset, 'none')
@@ -32,8 +33,9 @@ export function pausingFiles(): PausingFiles {
     const { meanwhile, keepsLocks } = plan
     plan = undefined
     made.push('— pause —', what)
-    if (!keepsLocks) await loseLocks(calls)
-    await meanwhile()
+    const over = (keepsLocks ? Promise.resolve() : loseLocks(calls)).then(meanwhile)
+    running = over.catch(() => undefined)
+    await over
   }
   const slow = (calls: FileCalls): FileCalls =>
     // A Proxy over the very type it stands for: every property is one of the calls.
@@ -63,8 +65,9 @@ export function pausingFiles(): PausingFiles {
       made = []
       plan = { calls, meanwhile, keepsLocks: how === 'keeping its locks' }
     },
-    forget() {
+    async forget() {
       plan = undefined
+      await running
     },
     log: () => made,
   }

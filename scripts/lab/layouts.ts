@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { callsOf, mountStatsOf } from './mountstats.ts'
 
 const sizeBytes = 4 * 1024 * 1024
 
@@ -47,8 +48,7 @@ function expectRise(what: string, rise: number): void {
 
 /** Of one mount, from /proc/self/mountstats; READ and WRITE of the server's NFSv3 side are counted for all mounts together. */
 async function countsOf(directory: string): Promise<Counts> {
-  const mountstats = await readFile('/proc/self/mountstats', 'utf8')
-  const own = mountstats.split(/^device /m).find((section) => section.includes(` mounted on ${directory} `)) ?? ''
+  const own = await mountStatsOf(directory)
   if (!own.includes('pnfs=LAYOUT_FLEX_FILES'))
     throw new Error(`${directory} is not mounted with flexible-file layouts.`)
   const calls =
@@ -57,7 +57,7 @@ async function countsOf(directory: string): Promise<Counts> {
       ?.split(' ')
       .map(Number) ?? []
   return {
-    layouts: Number(/^\s+LAYOUTGET: (\d+)/m.exec(own)?.[1] ?? Number.NaN),
+    layouts: callsOf(own, 'LAYOUTGET'),
     // By procedure number of RFC 1813: 6 is READ, 7 is WRITE.
     dataReads: calls[6] ?? Number.NaN,
     dataWrites: calls[7] ?? Number.NaN,

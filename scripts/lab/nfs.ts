@@ -117,7 +117,10 @@ function possibleParts(): readonly PartName[] {
 }
 
 async function runPart(part: Part, out: string, options: Options): Promise<number | undefined> {
-  if ('command' in part) return inGuest(part.command, out, { ...options, timeoutMs: part.timeoutMs })
+  if ('command' in part) {
+    await part.prepare?.()
+    return inGuest(part.command, out, { ...options, timeoutMs: part.timeoutMs })
+  }
   return part.run(out, { ...options, memoryMiB: options.memory })
 }
 

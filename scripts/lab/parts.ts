@@ -1,4 +1,6 @@
 /** What `npm run lab:nfs` runs, in this order. */
+import { resolve } from 'node:path'
+import { makePython } from '../../conformance/s3-tests/python.ts'
 import { powerCut } from './power-cut.ts'
 import { type PowerLossOptions, powerLoss } from './power-loss.ts'
 
@@ -9,7 +11,12 @@ export type Part = {
   /** An environment variable that must be set; without it the part runs, and fails, only when it is asked for. */
   readonly needs?: string
 } & (
-  | { readonly command: string; readonly timeoutMs: number }
+  | {
+      readonly command: string
+      readonly timeoutMs: number
+      /** On the host, before: a guest has no way out to where packages come from. */
+      readonly prepare?: () => Promise<unknown>
+    }
   | { readonly run: (directory: string, options: PowerLossOptions) => Promise<number> }
 )
 
@@ -22,6 +29,11 @@ export const parts = {
     command: 'node scripts/lab/layouts.ts',
     timeoutMs: minutes(2),
   },
+  'second-mount': {
+    about: 'what publish_root needs: a second mount of the export that shares nothing with the first',
+    command: 'node scripts/lab/second-mount.ts',
+    timeoutMs: minutes(5),
+  },
   power: {
     about: 'a power cut loses what was not flushed, and nothing else',
     run: powerCut,
@@ -29,12 +41,13 @@ export const parts = {
   contract: {
     about: 'the contract of Files on a gateway mount',
     command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace/posix-files.test.ts --testNamePattern "posix files on $LAB_GATEWAY_1"`,
-    timeoutMs: minutes(5),
+    timeoutMs: minutes(10),
   },
   namespace: {
     about: 'the namespace suite on a gateway mount',
     command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace --exclude namespace/posix-files.test.ts`,
-    timeoutMs: minutes(15),
+    // Ten minutes on a machine of its own.
+    timeoutMs: minutes(45),
   },
   product: {
     about: 'nginx, pool and tree on the mounts of two gateway machines',
@@ -54,6 +67,7 @@ export const parts = {
   's3-tests': {
     about: 'the public suite on a gateway mount',
     needs: 'S3_TESTS',
+    prepare: () => makePython(resolve(process.env.S3_TESTS ?? '')),
     command: 'mkdir $LAB_GATEWAY_1/tree && S3_TESTS_ROOT=$LAB_GATEWAY_1/tree node conformance/s3-tests/run.ts',
     timeoutMs: minutes(60),
   },
