@@ -107,6 +107,10 @@ it('tells who may read but not list neither which keys there are nor which are n
   const sent = { url: '/photos/none', identity: bob }
   await ask(namespace, getObject, { identity: bob }).access
   await expect(ask(namespace, getObject, sent).access).rejects.toEqual(denied)
+  const listing = { Condition: { StringLike: { 's3:prefix': 'no*' } } }
+  await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:ListBucket', listing))
+  await expect(ask(namespace, getObject, sent).access).rejects.toMatchObject({ code: 'NoSuchKey' })
+  await expect(ask(namespace, getObject, { ...sent, url: '/photos/other' }).access).rejects.toEqual(denied)
   await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:*'))
   await expect(ask(namespace, getObject, sent).access).rejects.toMatchObject({ code: 'NoSuchKey' })
 })

@@ -1,6 +1,6 @@
 /** One question about one resource: looks at what the answer depends on, and asks #auth. */
 import { type ConditionContext, type Decision, decide, type Identity, type Question } from '#auth'
-import { type Bucket, isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
+import { isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
 import type { Resource } from './access.ts'
 import type { BucketAccess } from './bucket-access.ts'
 import { withObjectTags } from './condition-context.ts'
@@ -73,17 +73,19 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
     publicAccess: access.publicAccess,
     conditions: asksForTags ? withObjectTags(asked.context, stat?.tags) : asked.context,
   })
-  if (!decision.allow || !isAbout || !(looked instanceof NamespaceError)) return decision
-  // Who may not list must not learn which keys there are. For who may, it ends here: an object that comes in this very moment may be one that they
-  // may not read.
-  const mayKnow = isOwner
-    ? decision
-    : await decideAccess({ ...asked, action: 's3:ListBucket', resource: theBucket(bucket) })
+  if (!isAbout || !(looked instanceof NamespaceError)) return decision
+  // Whoever may list is told that it is not there, and nobody else learns which keys there are. For who may know it ends here: an object that comes in
+  // this very moment may be one that they may not read.
+  const mayKnow = isOwner && decision.allow ? decision : await decideAccess(listingOf(asked))
   if (mayKnow.allow) throw looked
   return mayKnow
 }
 
-const theBucket = ({ name }: Bucket): Resource => ({ bucket: name, key: '' })
+/** May they list the bucket, as far as to this key? */
+function listingOf(asked: Asked): Asked {
+  const context = new Map([...asked.context, ['s3:prefix', [asked.resource.key]] as const])
+  return { ...asked, context, action: 's3:ListBucket', resource: { bucket: asked.resource.bucket, key: '' } }
+}
 
 /** Whoever wrote it as a file has no account here: their objects are the bucket owner's. */
 const ownerOf = (stat: ObjectStat, { bucket, ownership }: BucketAccess): string =>

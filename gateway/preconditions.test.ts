@@ -184,4 +184,14 @@ describe('deletes (P-149, P-209)', () => {
     expect(outcome(() => entryPrecondition({ ETag: '"e0"' }, 'k')?.(stat))).toBe('PreconditionFailed')
     expect(outcome(() => entryPrecondition({ ETag: 'e1', Size: 3, LastModifiedTime: SAME }, 'k')?.(stat))).toBe('ok')
   })
+
+  test.each([
+    [{ ETag: '*' }, 'If-Match'],
+    [{ Size: 3 }, 'x-amz-if-match-size'],
+    [{ LastModifiedTime: SAME }, 'x-amz-if-match-last-modified-time'],
+  ])('%j fails behind a delete marker, which has nothing that could match (P-209)', (entry, Condition) => {
+    expect(() => entryPrecondition(entry, 'k')?.(undefined, true)).toThrow(
+      expect.objectContaining({ code: 'PreconditionFailed', detail: { Condition } }),
+    )
+  })
 })

@@ -67,7 +67,12 @@ function removalPrecondition(
 ): Precondition | undefined {
   if (eTag === undefined && sizeBytes === undefined && time === undefined) return undefined
   const seconds = time === undefined ? undefined : parseTime(time)
-  return (current) => {
+  return (current, isHidden = false) => {
+    // A delete marker is the current version, and has nothing that could match (P-209).
+    if (isHidden) {
+      const other = sizeBytes === undefined ? 'x-amz-if-match-last-modified-time' : 'x-amz-if-match-size'
+      throw preconditionFailed(eTag === undefined ? other : 'If-Match')
+    }
     // An absent key is 404 for If-Match, `*` included, as AWS answers (delete-object.test.ts has the evidence). Size and time are no conditions of AWS's for these buckets: with nothing to
     // compare they hold, and deleting what is not there is no error, as the public suite has it.
     if (current === undefined) {

@@ -48,7 +48,7 @@ export async function hideObject(
 ): Promise<Removed> {
   await fence(place, key)
   const { current, history } = await settle(place, key)
-  precondition?.(current?.stat)
+  precondition?.(current?.stat, current === undefined && history.older[0]?.isMarker === true)
   const isKept = current !== undefined && (status === 'Enabled' || identityOf(current).versionId !== nullVersion)
   const orderMin = isKept ? await archive(place, key, current, history) : history.orderMin
   const marker = nextIdentity(place, status, orderMin)

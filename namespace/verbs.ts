@@ -111,9 +111,9 @@ export type ObjectTarget = { readonly bucket: string; readonly key: string; read
 
 /**
  * Called with the current object, under the key's exclusive lock, before anything is published or removed; throws what the client
- * shall get (412 …). That it is there is what makes a writer exclusive.
+ * shall get (412 …). That it is there is what makes a writer exclusive. `isHidden`: there is no current object, but a delete marker.
  */
-export type Precondition = (current: ObjectStat | undefined) => void
+export type Precondition = (current: ObjectStat | undefined, isHidden?: boolean) => void
 
 /** What was received, told to `verify` after the last byte and before anything is visible. Digests are raw bytes. */
 export type Received = {
