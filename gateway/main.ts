@@ -100,7 +100,8 @@ async function run(config: Config, index: number): Promise<void> {
   async function expireInTurn(): Promise<void> {
     const everyMs = Math.max(0, lifecycleEveryMs - Math.min(FIRST_SWEEP_AFTER_MS, lifecycleEveryMs / 2))
     const expired = await namespace.lifecycle({ everyMs: Math.floor(everyMs), dayMs })
-    if (expired !== undefined && expired.objects + expired.uploads > 0) log.info(expired, 'expired by lifecycle rules')
+    if (expired !== undefined && expired.objects + expired.versions + expired.uploads > 0)
+      log.info(expired, 'expired by lifecycle rules')
   }
   /** Never beside itself: a run that takes longer than its turn skips the next one. */
   function repeat(what: string, work: () => Promise<void>, everyMs: number) {

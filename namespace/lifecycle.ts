@@ -2,7 +2,7 @@
  * Lifecycle rules of a bucket → what is due. Pure; expire.ts carries it out.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
  */
-import type { Description, ObjectStat, UploadStat } from './verbs.ts'
+import type { Description, ObjectStat, UploadStat, Version } from './verbs.ts'
 
 /** Whatever is there holds together. */
 export type LifecycleFilter = {
@@ -70,9 +70,72 @@ export function isUploadDue({ rules }: LifecycleDocument, upload: UploadStat, { 
   )
 }
 
+/** A version that others stand before, markers among them; it is noncurrent since its successor came. */
+export type Noncurrent = { readonly version: Version; readonly successor: Version; readonly newerCount: number }
+
+/** Of all versions of a key, newest first, those that are due as noncurrent ones. The oldest first: none that is newer goes before it. */
+export function dueNoncurrent(
+  document: LifecycleDocument,
+  versions: readonly Version[],
+  clock: Clock,
+): readonly Noncurrent[] {
+  return versions
+    .flatMap((version, newerCount) => {
+      const successor = versions[newerCount - 1]
+      return successor === undefined ? [] : [{ version, successor, newerCount }]
+    })
+    .filter((noncurrent) => isNoncurrentDue(document, noncurrent, clock))
+    .toReversed()
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html */
+export function isNoncurrentDue(
+  { rules }: LifecycleDocument,
+  { version, successor, newerCount }: Noncurrent,
+  { nowMs, dayMs }: Clock,
+): boolean {
+  // A file user's successor may bring an old time along, but not one from before there was anything to succeed.
+  const since = new Date(Math.max(successor.lastModified.getTime(), version.lastModified.getTime()))
+  return rules.some((rule) => {
+    const { days, newerVersions = 0 } = rule.noncurrentExpiration ?? {}
+    if (!rule.enabled || days === undefined || !fitsVersion(rule, version)) return false
+    // Of those that stand before it the first one is no noncurrent one.
+    return newerCount > newerVersions && afterDaysMs(since, days, dayMs) <= nowMs
+  })
+}
+
+/**
+ * A delete marker with nothing left behind it goes by the rule that says so, and by one of days or a date as an object would.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html
+ */
+export function isMarkerDue({ rules }: LifecycleDocument, marker: Version, { nowMs, dayMs }: Clock): boolean {
+  return rules.some((rule) => {
+    const { days, date, expiredObjectDeleteMarker } = rule.expiration ?? {}
+    if (!rule.enabled || !fitsVersion(rule, marker)) return false
+    if (expiredObjectDeleteMarker === true) return true
+    if (date !== undefined) return Date.parse(date) <= nowMs
+    return days !== undefined && afterDaysMs(marker.lastModified, days, dayMs) <= nowMs
+  })
+}
+
+/** A delete marker has neither tags nor a size: a filter by them is not for it. */
+function fitsVersion(rule: LifecycleRule, { key, object }: Version): boolean {
+  const filters = filtersOf(rule)
+  if (object !== undefined) return filters.every((filter) => fits(filter, object))
+  return filters.every(
+    ({ prefix = '', tags, sizeGreaterThanBytes, sizeLessThanBytes }) =>
+      key.startsWith(prefix) && (tags ?? []).length === 0 && (sizeGreaterThanBytes ?? sizeLessThanBytes) === undefined,
+  )
+}
+
 /** What of a bucket any rule can apply to: nothing else is looked at. */
 export const expiresObjects = ({ rules }: LifecycleDocument): boolean =>
   rules.some(({ enabled, expiration }) => enabled && (expiration?.days ?? expiration?.date) !== undefined)
+
+export const expiresVersions = ({ rules }: LifecycleDocument): boolean =>
+  rules.some(
+    ({ enabled, expiration, noncurrentExpiration }) => enabled && (expiration ?? noncurrentExpiration) !== undefined,
+  )
 
 export const abortsUploads = ({ rules }: LifecycleDocument): boolean =>
   rules.some(({ enabled, abortUploadDays }) => enabled && abortUploadDays !== undefined)

@@ -9,17 +9,12 @@ import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { type Place, requireBucket, within } from './place.ts'
-import { hideObject, removeVersion } from './remove-version.ts'
+import { hideObject, type RemoveOptions, removeVersion } from './remove-version.ts'
 import { withTemporary } from './temporary.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { Precondition, Removed } from './verbs.ts'
 import { nullVersion } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
-
-type RemoveOptions = {
-  readonly precondition?: Precondition | undefined
-  readonly bypassGovernance?: boolean | undefined
-}
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html */
 export async function removeObject(

@@ -23,14 +23,24 @@ import { refuseLocked } from './object-lock.ts'
 import { type Place, within } from './place.ts'
 import { ownerOf } from './publish.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
-import type { Precondition, Removed, VersioningDocument } from './verbs.ts'
+import type { ObjectStat, Precondition, Removed, VersioningDocument } from './verbs.ts'
 import { findClone, isProtected } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
-type RemoveOptions = {
+export type RemoveOptions = {
   readonly precondition?: Precondition | undefined
   readonly bypassGovernance?: boolean | undefined
+  /** Throws to refuse, under the lock: what was looked up before may stand elsewhere by now. Not called where there is no such version. */
+  readonly judge?: ((standing: Standing) => void) | undefined
+}
+
+/** A version among all versions and markers of its key, and how many of them are newer and older. */
+export type Standing = {
+  readonly stat: ObjectStat
+  readonly isMarker: boolean
+  readonly newerCount: number
+  readonly olderCount: number
 }
 
 /**
@@ -78,6 +88,7 @@ export async function removeVersion(
   const version = isCurrent ? current : entry && (await findEntry(place, key, entry))
   options.precondition?.(entry?.isMarker === true ? undefined : version?.stat)
   if (version === undefined) return { changed: false, versionId, deleteMarker: false }
+  options.judge?.(standingOf(settled, version, entry))
   const bypass = { bypassGovernance: options.bypassGovernance === true, nowMs: place.options.now() }
   refuseLocked(version.stat, bypass)
   // What protects it does not lie where users can write.
@@ -87,6 +98,14 @@ export async function removeVersion(
   else if (!(await removeEntry(place, key, entry, version, settled))) return undefined
   await pruneVersions(place, key)
   return { changed: true, versionId, deleteMarker: entry?.isMarker === true }
+}
+
+function standingOf({ current, history }: Settled, { stat }: Located, entry: VersionEntry | undefined): Standing {
+  const { older, hidden } = history
+  const behind = entry === undefined ? -1 : older.indexOf(entry)
+  const newerCount = entry === undefined ? 0 : behind + (current === undefined ? 0 : 1)
+  const olderCount = older.length + hidden.length - behind - 1
+  return { stat, isMarker: entry?.isMarker === true, newerCount, olderCount }
 }
 
 /** The next older version takes its place, or nothing does where a marker comes next: then the key stays deleted. */
