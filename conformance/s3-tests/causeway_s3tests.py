@@ -6,6 +6,8 @@
    must  518 tests: core without fails_on_rgw (26), tenant addressing (2), IAM accounts (2)
    gate  the same 518; the 21 in which the suite contradicts AWS are xfail(strict=True), each with AWS's answer as its reason
 
+   lifecycle  41 tests of lifecycle rules, half of which wait for days that are as short as lc_debug_interval
+
    --causeway-json writes {nodeid: outcome} for the comparison with the baseline (run.ts).
 """
 import collections, json, re
@@ -56,7 +58,7 @@ def group(nodeid):
   return 'headers' if 'test_headers' in nodeid else next(g for g, rx in RULES if re.search(rx, base(nodeid)))
 
 def pytest_addoption(parser):
-  parser.addoption('--causeway', choices=['core', 'must', 'gate'])
+  parser.addoption('--causeway', choices=['core', 'must', 'gate', 'lifecycle'])
   parser.addoption('--causeway-json')
 
 def pytest_collection_modifyitems(config, items):
@@ -66,7 +68,8 @@ def pytest_collection_modifyitems(config, items):
     marks, name = {m.name for m in it.iter_markers()}, base(it.nodeid)
     ok = (it.path.name == 'test_s3.py' or 'auth_common' in marks) and not marks & NOT_CORE and name not in RGW_EXT \
          and ('lifecycle' not in marks or 'delete_marker' in marks)
-    if mode != 'core': ok = ok and not marks & {'fails_on_rgw', 'iam_account'} and name not in TENANT
+    if mode == 'lifecycle': ok = 'lifecycle' in marks and not marks & {'cloud_transition', 'cloud_restore', 'delete_marker'}
+    elif mode != 'core': ok = ok and not marks & {'fails_on_rgw', 'iam_account'} and name not in TENANT
     (keep if ok else drop).append(it)
     if ok and mode == 'gate' and name in XFAIL:
       # 'raises' keeps a dead server or a broken fixture from counting as an expected failure

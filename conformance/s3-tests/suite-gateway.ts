@@ -32,7 +32,7 @@ export async function startSuiteGateway(scheme: 'http' | 'https', root?: string)
   const config = join(directory, 'causeway.toml')
   await writeFile(
     config,
-    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nsigv2_post = true\nprecheck_min_bytes = 0\nobject_ownership = "none"\npublic_access_block = false\n${elsewhere(root, directory)}`,
+    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nsigv2_post = true\nprecheck_min_bytes = 0\nobject_ownership = "none"\npublic_access_block = false\nlifecycle_day = "2s"\n${elsewhere(root, directory)}`,
   )
   const place = ['--config', config, ...(root === undefined ? ['--data', directory] : [])]
   await execa(join(project, 'scripts/start'), [...place, '--detach'], { stdio: ['ignore', 'inherit', 'inherit'] })
