@@ -15,10 +15,14 @@ async function requireBucket(find: FindRecord, bucket: string, name: string): Pr
   if ((await find(bucket)) === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: bucket })
 }
 
-/** `find`: findRecord, or what remembers its answers. */
-export async function findDocument(tree: Tree, bucket: string, name: string, find: FindRecord): Promise<unknown> {
+/** `find`, `readDocuments`: findRecord and the tree's own, or what remembers their answers. */
+export async function findDocument(
+  { find, readDocuments }: { readonly find: FindRecord; readonly readDocuments: Tree['readDocuments'] },
+  bucket: string,
+  name: string,
+): Promise<unknown> {
   await requireBucket(find, bucket, name)
-  return (await tree.readDocuments(bucket)).get(name)?.()
+  return (await readDocuments(bucket)).get(name)?.()
 }
 
 /** Under the bucket's lock: a document of a bucket that is removed meanwhile must not become the next one's of that name. */

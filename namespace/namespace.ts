@@ -119,7 +119,9 @@ async function openOn(options: NamespaceOptions, { open, troubles, hung }: Roots
   const announced = options.announces === true ? await announceOn(tree) : undefined
   return {
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
-      namespaceOf(tree, caller, forOneRequest ? remembering(tree) : (name) => findRecord(tree, name)),
+      forOneRequest
+        ? namespaceOf(tree, caller, remembering(tree), rememberingDocuments(tree))
+        : namespaceOf(tree, caller, (name) => findRecord(tree, name), tree.readDocuments),
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
@@ -228,8 +230,23 @@ function remembering(tree: Tree): FindRecord {
   }
 }
 
+/** What authorized the request is what its operation sees, and costs one look. Inside a key's lock versioning is read anew all the same (Place). */
+function rememberingDocuments(tree: Tree): Tree['readDocuments'] {
+  const found = new Map<string, ReturnType<Tree['readDocuments']>>()
+  return (bucket) => {
+    const documents = found.get(bucket) ?? tree.readDocuments(bucket)
+    found.set(bucket, documents)
+    return documents
+  }
+}
+
 /** The verbs, bound to a caller. Every FileError that passes here becomes a code. */
-function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): Namespace {
+function namespaceOf(
+  tree: Tree,
+  caller: Caller | undefined,
+  find: FindRecord,
+  readDocuments: Tree['readDocuments'],
+): Namespace {
   const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller, find)
   const side = async ({ bucket, key, versionId }: ObjectTarget): Promise<Source> => ({
     place: await at(bucket),
@@ -280,7 +297,7 @@ function namespaceOf(tree: Tree, caller: Caller | undefined, find: FindRecord): 
       list: (bucket, prefix) => coded(at(bucket).then((place) => listUploads(place, prefix))),
     },
     documents: {
-      find: (bucket, name) => coded(findDocument(tree, bucket, name, find)),
+      find: (bucket, name) => coded(findDocument({ find, readDocuments }, bucket, name)),
       write: (bucket, name, value) => coded(writeDocument(tree, bucket, name, value)),
       remove: (bucket, name) => coded(removeDocument(tree, bucket, name)),
     },
