@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { probeCapabilities, removeStaleProbes } from './capabilities.ts'
+import { findStaleProbes, probeCapabilities, removeProbe } from './capabilities.ts'
 import type { Files } from './files.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { type CallName, faultyFiles } from './testing/faulty-files.ts'
@@ -17,6 +17,11 @@ afterEach(() => {
   files.close()
   rmSync(directory, { recursive: true, force: true })
 })
+
+async function removeStaleProbes(...asked: Parameters<typeof findStaleProbes>): Promise<number> {
+  const removed = await Promise.all((await findStaleProbes(...asked)).map((path) => removeProbe(asked[0], path)))
+  return removed.filter((each) => each).length
+}
 
 test('a Linux file system can do what is needed, and the scratch directory is gone', async () => {
   mkdirSync(join(directory, '.causeway'))

@@ -186,27 +186,32 @@ async function clear(calls: FileCalls, scratch: string): Promise<void> {
   await calls.removeDirectory(scratch)
 }
 
-/** Scratch directories in `directory` of probes that were killed: how many went. One in use is not stale by its mtime. */
-export async function removeStaleProbes(
+/** Scratch directories in `directory` of probes that were killed. One in use is not stale by its mtime. */
+export async function findStaleProbes(
   calls: FileCalls,
   directory: string,
   isStale: (stat: Stat) => boolean,
-): Promise<number> {
-  let count = 0
+): Promise<readonly string[]> {
+  const stale: string[] = []
   const scan = await calls.scan(directory)
   for (let index = 0; index < scan.count; index++) {
     const path = join(directory, scan.name(index).toString('utf8'))
     if (scan.type(index) !== 'directory' || !isScratch(nameOf(path))) continue
     const stat = await calls.statPath(path)
-    if (stat === undefined || !isStale(stat)) continue
-    try {
-      await clear(calls, path)
-      count += 1
-    } catch (error) {
-      if (!isCode(error, 'ENOTEMPTY', 'EISDIR', 'EACCES', 'EPERM')) throw error
-    }
+    if (stat !== undefined && isStale(stat)) stale.push(path)
   }
-  return count
+  return stale
+}
+
+/** false: it holds something that no probe makes. */
+export async function removeProbe(calls: FileCalls, path: string): Promise<boolean> {
+  try {
+    await clear(calls, path)
+    return true
+  } catch (error) {
+    if (!isCode(error, 'ENOTEMPTY', 'EISDIR', 'EACCES', 'EPERM')) throw error
+    return false
+  }
 }
 
 /** A mount that refuses is one that cannot; a mount that is broken is not probed at all. */

@@ -1,12 +1,13 @@
 import { type BucketRecord, listBucketNames } from './bucket-store.ts'
 import { finish, isTransitTrustworthy } from './buckets.ts'
+import { removeProbe } from './capabilities.ts'
 import { moveBack } from './directories.ts'
 import { isErrno } from './file-errors.ts'
 import type { Scan, Stat } from './files.ts'
 import { decodeName, keyOfPath, keyPath } from './key-path.ts'
 import { join, recordAttribute, sidecarName, transit } from './layout.ts'
-import { type Place, within } from './place.ts'
-import { isAbandoned, isOld, temporaryAgeMs } from './sweep.ts'
+import { type Place, type Root, within } from './place.ts'
+import { abandonedProbes, isAbandoned, isOld, temporaryAgeMs } from './sweep.ts'
 import { findRecord, placeOf, rootOf, type Tree } from './tree.ts'
 import { parseVersionName } from './version-name.ts'
 
@@ -22,6 +23,7 @@ export type Finding = {
     | 'alias-without-reason'
     | 'damaged-bucket-record'
     | 'bucket-directory-replaced'
+  /** '' for what lies in none. */
   readonly bucket: string
   /** Relative to the bucket. */
   readonly path: string
@@ -48,6 +50,15 @@ export async function* checkTree(
       continue
     }
     yield* checkBucket(tree, record, options.repair)
+  }
+  if (options.bucket === undefined) for (const root of tree.roots) yield* checkProbes(tree, root, options.repair)
+}
+
+/** Of a process that was killed while it tried what a mount can do. They lie in no bucket. */
+async function* checkProbes(tree: Tree, root: Root, repair: boolean): AsyncGenerator<Finding> {
+  for (const path of await abandonedProbes(tree, root)) {
+    const repaired = repair && (await removeProbe(root.files.as(undefined), path))
+    yield finding('orphaned-temporary', '', path, repaired, 'A probe of the mount whose process has gone.')
   }
 }
 

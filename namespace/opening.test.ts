@@ -88,20 +88,30 @@ test('a namespace root that is mounted read-only is refused with a sentence that
   })
 })
 
-test('sweep removes the probes of processes that were killed a day ago, in every root', async () => {
-  const [root, other] = [join(place, 'main'), join(place, 'b')]
-  const fixture = await openFixture({ root, roots: [other] })
-  const stale = [join(root, '.causeway/.s3-probe-1-a'), join(other, '.s3-probe-2-b')]
-  const young = join(other, '.s3-probe-3-c')
-  for (const path of [...stale, young]) mkdirSync(path)
-  const longAgo = new Date(Date.now() - 2 * 86_400_000)
-  for (const path of stale) utimesSync(path, longAgo, longAgo)
-  expect((await fixture.open.sweep()).temporaries).toBe(2)
-  expect(readdirSync(join(root, '.causeway')).filter((name) => name.startsWith('.s3-'))).toEqual([])
-  expect(readdirSync(other)).toEqual(['.s3-probe-3-c'])
-  expect(fixture.problems).toEqual([])
-  await fixture.close()
-})
+test.each(['sweep', 'check'])(
+  '%s removes the probes of processes that were killed a day ago, in every root',
+  async (by) => {
+    const [root, other] = [join(place, 'main'), join(place, 'b')]
+    const fixture = await openFixture({ root, roots: [other] })
+    const stale = [join(root, '.causeway/.s3-probe-1-a'), join(other, '.s3-probe-2-b')]
+    const young = join(other, '.s3-probe-3-c')
+    for (const path of [...stale, young]) mkdirSync(path)
+    const longAgo = new Date(Date.now() - 2 * 86_400_000)
+    for (const path of stale) utimesSync(path, longAgo, longAgo)
+    const checked = async (repair: boolean) =>
+      (await Array.fromAsync(fixture.open.check({ repair }))).map(({ path }) => path)
+    if (by === 'sweep') expect((await fixture.open.sweep()).temporaries).toBe(2)
+    else {
+      expect(await checked(false)).toEqual(['.causeway/.s3-probe-1-a', '.s3-probe-2-b'])
+      expect(await checked(true)).toHaveLength(2)
+      expect(await checked(false)).toEqual([])
+    }
+    expect(readdirSync(join(root, '.causeway')).filter((name) => name.startsWith('.s3-'))).toEqual([])
+    expect(readdirSync(other)).toEqual(['.s3-probe-3-c'])
+    expect(fixture.problems).toEqual([])
+    await fixture.close()
+  },
+)
 
 test('a tree is served through two mounts of it, and a second one of another tree is refused', async () => {
   const [root, elsewhere] = [await makeDirectory(), await makeDirectory()]

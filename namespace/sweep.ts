@@ -1,6 +1,6 @@
 import { listBucketNames, removeTree } from './bucket-store.ts'
 import { settleTrash } from './buckets.ts'
-import { removeStaleProbes } from './capabilities.ts'
+import { findStaleProbes, removeProbe } from './capabilities.ts'
 import { asideSuffix } from './empty-bucket.ts'
 import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
@@ -45,18 +45,22 @@ export async function sweep(tree: Tree): Promise<Swept> {
   return { temporaries, uploads }
 }
 
-/** Where openNamespace has them made. */
 async function sweepProbes(tree: Tree, root: Root): Promise<number> {
-  if (root.readOnly) return 0
+  let count = 0
   try {
-    const directory = root === tree.main ? state.directory : ''
-    return await removeStaleProbes(root.files.as(undefined), directory, ({ mtimeNs }) =>
-      isOld(tree, mtimeNs, temporaryAgeMs),
-    )
+    for (const path of await abandonedProbes(tree, root))
+      if (await removeProbe(root.files.as(undefined), path)) count += 1
   } catch (error) {
     tree.options.problems({ kind: 'sweep-failed', path: root.path, message: String(error) })
-    return 0
   }
+  return count
+}
+
+/** Where openNamespace has them made. */
+export async function abandonedProbes(tree: Tree, root: Root): Promise<readonly string[]> {
+  if (root.readOnly) return []
+  const directory = root === tree.main ? state.directory : ''
+  return findStaleProbes(root.files.as(undefined), directory, ({ mtimeNs }) => isOld(tree, mtimeNs, temporaryAgeMs))
 }
 
 /** A removal that was cut off left its empty directory here. What holds an object after all stays for an administrator. */

@@ -27,7 +27,9 @@ test.each(['', 'putBucketFoo', 'Frobnicate', 'Put Bucket', '../Put'])('%j is no 
 
 test('an object operation is matched on objects, one of a bucket on buckets', () => {
   expect(newOperation('GetObjectTorrent', index).file).toContain("on: 'object', query: ['torrent']")
-  expect(newOperation('DeleteBucketCors', index).file).toContain("method: 'DELETE', on: 'bucket', query: ['cors']")
+  expect(newOperation('DeleteBucketWebsite', index).file).toContain(
+    "method: 'DELETE', on: 'bucket', query: ['website']",
+  )
 })
 
 test('file names are the names in kebab-case', () => {

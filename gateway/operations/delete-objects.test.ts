@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { deleteObjects } from './delete-objects.ts'
-import { createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
+import { createHarness, headersOf, textsOf, xmlOf } from './testing/call-operation.ts'
 import { fill } from './testing/fill.ts'
 
 async function withPets() {
@@ -86,7 +86,7 @@ it('does not hide an error that nobody foresaw', async () => {
   const broken = { ...namespace.objects, remove: async () => Promise.reject(new TypeError('a mistake of ours')) }
   const body = { Object: [{ Key: 'ant' }] }
   const access = { require: async () => {} }
-  const call = { bucket: 'photos', body, access, namespace: { ...namespace, objects: broken } }
+  const call = { bucket: 'photos', body, headers: headersOf({}), access, namespace: { ...namespace, objects: broken } }
   // @ts-expect-error the rest of the call is not looked at
   await expect(deleteObjects.run(call)).rejects.toThrow('a mistake of ours')
 })
