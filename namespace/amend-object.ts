@@ -6,11 +6,12 @@ import { isErrno } from './file-errors.ts'
 import type { Descriptor, Found } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { flushAttribute } from './flush-attribute.ts'
+import { frozenRecord } from './frozen-record.ts'
 import { identityOf } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { nameOf, parentOf, recordAttribute } from './layout.ts'
-import { fits, objectStat } from './object-stat.ts'
+import { objectStat } from './object-stat.ts'
 import { readObject } from './open-object.ts'
 import type { Place } from './place.ts'
 import { publishLocked, requireDone } from './publish.ts'
@@ -70,13 +71,13 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
   const clone = isVersioned && target.entry === undefined ? await findClone(place, key, target, opened) : undefined
   try {
     const to = change((clone ?? target).stat)
-    const record = amended(recordOf(target), to)
+    const record = amended(frozenRecord(target), to)
     await requireUnamended(place, target, descriptor, held)
     // One that was published by a writer who was killed there may have none yet.
     const hasClone = clone !== undefined || (target.entry !== undefined && isProtected(target.stat))
     const needsClone = isVersioned && isProtected(to) && !hasClone
     // What protects comes first, and lies where no user can write (version-clone.ts).
-    if (clone !== undefined) await writeRecord(ofService(place), clone, amended(recordOf(clone), to))
+    if (clone !== undefined) await writeRecord(ofService(place), clone, amended(frozenRecord(clone), to))
     else if (needsClone) await cloneVersion(place, key, target.entry ?? identityOf(target), { descriptor, record })
     // The clone of an older version is what it is from now on.
     if (target.entry === undefined) await writeRecord(place, target, record)
@@ -95,27 +96,6 @@ const ofService = (place: Place): Place => ({ ...place, calls: place.service })
 function descriptorOf({ found }: Located): Descriptor {
   if (found.descriptor === undefined) throw new Error('asked to stay open, and without a body')
   return found.descriptor
-}
-
-/**
- * The record that describes these bytes. Where there is none (a file user's), what S3 said of it so far is frozen into one: the ETag of a foreign
- * file is made of its ctime, too, which the attribute moves.
- */
-function recordOf({ stat, record: read, found }: Located): StoredRecord {
-  const believed = read?.trusted === true ? read.record : undefined
-  if (believed !== undefined && fits(believed, found.stat)) return believed
-  const { checksum: _checksum, parts: _parts, partChecksums: _partChecksums, ...lasting } = believed ?? {}
-  return {
-    ...lasting,
-    v: 1,
-    kind: 'object',
-    sizeBytes: found.stat.sizeBytes,
-    mtimeNs: found.stat.mtimeNs.toString(),
-    eTag: stat.eTag,
-    owner: stat.owner,
-    headers: stat.headers,
-    metadata: stat.metadata,
-  }
 }
 
 function amended({ tags, acl, retention, legalHold, ...kept }: StoredRecord, to: Amendable): StoredRecord {

@@ -3,6 +3,7 @@ import { isErrno } from './file-errors.ts'
 import type { FileCalls, Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, readHistory } from './find-version.ts'
+import { frozenRecord } from './frozen-record.ts'
 import { type History, type Identity, identityOf, versionsDirectory } from './history.ts'
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
@@ -88,24 +89,9 @@ const isCloneOf = (stat: Stat, { found, stat: { retention, legalHold } }: Locate
  * What S3 has said of a file user's file until now is written down: a second link changes ctime, and with it a foreign ETag. The same for a file
  * that was rewritten in place.
  */
-async function freeze(place: Place, { path, stat, found, record: read }: Located, identity: Identity): Promise<void> {
-  const believed = read?.trusted === true ? read.record : undefined
-  const { checksum, parts, partChecksums, uploadId, ...lasting } = believed ?? {}
-  const isSameContent = !stat.foreign
-  const record: StoredRecord = {
-    ...lasting,
-    ...(isSameContent && believed),
-    v: 1,
-    kind: 'object',
-    sizeBytes: found.stat.sizeBytes,
-    mtimeNs: found.stat.mtimeNs.toString(),
-    eTag: stat.eTag,
-    owner: stat.owner,
-    headers: stat.headers,
-    metadata: stat.metadata,
-    versionId: identity.versionId,
-    order: identity.order,
-  }
+async function freeze(place: Place, current: Located, { versionId, order }: Identity): Promise<void> {
+  const { path, found } = current
+  const record: StoredRecord = { ...frozenRecord(current), versionId, order }
   const descriptor = await place.service.open(path, 'write')
   try {
     // Another file by now (a file user's rename): the link that follows is of that one, and describes itself.

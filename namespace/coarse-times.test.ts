@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
-import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -182,4 +182,29 @@ describe('the time that is published', () => {
     expect(BigInt(mtimeNs)).toBe(expected)
     expect(lastModifiedMs).toBe(Number(startNs / 1_000_000n))
   })
+})
+
+test.each<{ what: string; change: (namespace: Namespace) => Promise<unknown> }>([
+  { what: 'amended', change: ({ objects }) => objects.amend({ bucket: 'docs', key: 'k' }, () => ({ tags: [] })) },
+  {
+    what: 'archived',
+    change: async (namespace) => {
+      await namespace.documents.write('docs', 'versioning', { status: 'Enabled' })
+      await put(namespace, 'docs', 'k', 'next')
+    },
+  },
+])("what a file user has rewritten keeps the file user's time when it is $what", async ({ change }) => {
+  const fixture = await openDocs({ openFiles: coarseFiles(second) })
+  try {
+    const { namespace } = fixture
+    await put(namespace, 'docs', 'k', 'first')
+    await writeFile(fixture.inBucket('k'), 'rewritten by a file user')
+    const longAgo = new Date('2020-02-02T02:02:02Z')
+    await utimes(fixture.inBucket('k'), longAgo, longAgo)
+    await change(namespace)
+    const { lastModified } = await namespace.objects.stat({ bucket: 'docs', key: 'k', versionId: 'null' })
+    expect(lastModified).toEqual(longAgo)
+  } finally {
+    await fixture.close()
+  }
 })
