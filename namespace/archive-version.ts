@@ -4,7 +4,7 @@ import type { FileCalls, Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, readHistory } from './find-version.ts'
 import { frozenRecord } from './frozen-record.ts'
-import { type History, type Identity, identityOf, versionsDirectory } from './history.ts'
+import { type History, type Identity, identityOf, listEntries, versionsDirectory } from './history.ts'
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
@@ -12,14 +12,14 @@ import { type Place, requireBucket, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { VersioningDocument } from './verbs.ts'
-import { makeVersionId, nullVersion, versionName } from './version-name.ts'
+import { makeVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 /** A key as a versioned writer finds it, under the key's exclusive lock, once what a crash left is gone. */
 export type Settled = { readonly current: Located | undefined; readonly history: History }
 
 /**
- * First thing of each versioned write: what is uncommitted goes, so that no later write can make it look committed.
+ * First thing of each versioned write: what is uncommitted goes, and what is committed says so, so that no later write can make it look otherwise.
  *
  * Only what has a name of its own for ever (a marker, a null version that was replaced): a writer whose lock was lost may do this late.
  */
@@ -27,10 +27,14 @@ export async function settle(place: Place, key: string): Promise<Settled> {
   await requireOwnTransit(place)
   const current = await findObject(place, key)
   const history = await readHistory(place, key, current)
+  // Two looks, between which a lock can be lost: the one must be of what the other is of.
+  if (place.root.locksExpire) await requireSameCurrent(place, key, current)
   // The oldest first: of two null versions the newer one counts for as long as it is there.
   for (const entry of history.void.toReversed()) await unlinkEntry(place, key, entry.name)
-  if (history.void.length > 0 && place.options.flush) await flushVersions(place, key)
-  return { current, history }
+  const pending = history.older.filter(({ isPending }) => isPending)
+  for (const entry of pending) await renameMarker(place, key, entry, '-marker')
+  if (history.void.length + pending.length > 0 && place.options.flush) await flushVersions(place, key)
+  return { current, history: pending.length === 0 ? history : await readHistory(place, key, current) }
 }
 
 /** What comes next. In a suspended bucket it is the null version. */
@@ -46,7 +50,7 @@ export function nextIdentity(place: Place, status: VersioningDocument['status'],
  */
 export async function archive(place: Place, key: string, current: Located, history: History): Promise<number> {
   const identity = await settledIdentity(place, key, current, history)
-  const name = versionName({ ...identity, isMarker: false })
+  const name = versionName(identity, '')
   await inVersions(place, key, async () => {
     if (current.kind === 'directory') await archiveDirectory(place, key, current, identity, name)
     else await linkFile(place, key, current, name)
@@ -119,12 +123,21 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
   const target = entryPath(place, key, name)
   try {
     await place.service.link(current.path, target)
+    if (place.root.locksExpire) await requireLinked(place, key, current, name)
   } catch (error) {
     // By a write that was cut off: settledIdentity has seen that it is the same file.
     if (isErrno(error, 'EEXIST')) return
     if (!isErrno(error, 'EXDEV')) throw error
     await copyVersion(place, current, target)
   }
+}
+
+/** Where a lock was lost, another file may have come to that path: it must not stay under this one's name. */
+async function requireLinked(place: Place, key: string, { found }: Located, name: string): Promise<void> {
+  const linked = await place.service.statPath(entryPath(place, key, name))
+  if (linked?.inode === found.stat.inode) return
+  await unlinkEntry(place, key, name)
+  throw writtenBySomebodyElse()
 }
 
 /** A mount inside the bucket: the bytes are copied, with time and record. */
@@ -170,7 +183,7 @@ function archiveDirectory(
   return writeNew(place, place.service, entryPath(place, key, name), mtimeNs, record, async () => undefined)
 }
 
-/** A delete marker, whole before it has its name. */
+/** A delete marker, whole before it has its name. It is pending: see VersionEntry. */
 export async function writeMarker(
   place: Place,
   key: string,
@@ -191,7 +204,7 @@ export async function writeMarker(
     versionId,
     order,
   }
-  const target = entryPath(place, key, versionName({ ...identity, isMarker: true }))
+  const target = entryPath(place, key, versionName(identity, '-pending'))
   await inVersions(place, key, () => writeNew(place, place.service, target, mtimeNs, record, async () => undefined))
 }
 
@@ -261,8 +274,39 @@ async function flushVersions(place: Place, key: string): Promise<void> {
   })
 }
 
-/** Where a lock was lost: what was archived no longer is what would be replaced. Throws SlowDown. */
-export async function requireSameCurrent(place: Place, key: string, current: Located | undefined): Promise<void> {
+/** Gives a marker its other name. false: it has gone, or somebody else has done this. */
+export async function renameMarker(
+  place: Place,
+  key: string,
+  marker: Pick<VersionEntry, 'order' | 'versionId'>,
+  state: '-marker' | '-pending',
+): Promise<boolean> {
+  const path = (of: '-marker' | '-pending'): string => entryPath(place, key, versionName(marker, of))
+  try {
+    await place.service.rename(path(state === '-marker' ? '-pending' : '-marker'), path(state))
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false
+    throw error
+  }
+}
+
+/**
+ * Where a lock was lost: the current version no longer is the one that was found, or another writer has made a version or marker since, so that the
+ * next one would get a place among the versions that is not the newest. `name`: its own, where it lies among them already. Throws SlowDown.
+ */
+export async function requireStanding(
+  place: Place,
+  key: string,
+  current: Located | undefined,
+  next: { readonly order: number; readonly name?: string },
+): Promise<void> {
+  await requireSameCurrent(place, key, current)
+  const entries = await listEntries(place, key)
+  if (entries.some(({ order, name }) => order >= next.order && name !== next.name)) throw writtenBySomebodyElse()
+}
+
+async function requireSameCurrent(place: Place, key: string, current: Located | undefined): Promise<void> {
   const now = await findObject(place, key)
   const isSameKind = now?.kind === current?.kind
   if (now === undefined || current === undefined) {
@@ -274,8 +318,8 @@ export async function requireSameCurrent(place: Place, key: string, current: Loc
 }
 
 /** The null versions and markers of before, once there is another one. The oldest first: see settle. */
-export async function removeNulls(place: Place, key: string, { older, hidden, own }: History): Promise<void> {
-  const nulls = [...older, ...hidden, ...own].filter(({ versionId }) => versionId === nullVersion)
+export async function removeNulls(place: Place, key: string, { older, hidden, above, own }: History): Promise<void> {
+  const nulls = [...older, ...hidden, ...above, ...own].filter(({ versionId }) => versionId === nullVersion)
   for (const { name } of nulls.toSorted((a, b) => a.order - b.order)) await unlinkEntry(place, key, name)
   if (nulls.length > 0 && place.options.flush) await flushVersions(place, key)
 }

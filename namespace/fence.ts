@@ -61,9 +61,8 @@ export async function withArmed<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const directory = parentOf(armed.path)
-  await place.calls.makeDirectory(directory, 0o777)
   try {
-    await place.calls.rename(temporary, armed.path)
+    await inDirectory(place, directory, () => place.calls.rename(temporary, armed.path))
     if (!(await held.again())) throw writtenBySomebodyElse()
     await judge()
     return await work()
@@ -83,8 +82,7 @@ export async function withArmed<Result>(
 export async function removeSame(place: Place, key: string, path: string, expected: Stat): Promise<void> {
   const directory = armedDirectory(key, parentOf(path))
   const taken = join(directory, `${place.options.nonce()}.${generationOf(expected)}${takenSuffix}`)
-  await place.calls.makeDirectory(directory, 0o777)
-  await place.calls.makeDirectory(taken, 0o777)
+  await inDirectory(place, directory, () => place.calls.makeDirectory(taken, 0o777))
   const isTaken = await renamed(place, path, join(taken, nameOf(path)))
   const isRemoved = await settleTaken(place, taken, key)
   await removeIfEmpty(place, directory)
@@ -152,6 +150,20 @@ async function namesIn(place: Place, directory: string): Promise<readonly string
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return []
     throw error
+  }
+}
+
+/** Runs `work` with the armed directory there: it goes with whoever finds it empty. */
+async function inDirectory(place: Place, directory: string, work: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    await place.calls.makeDirectory(directory, 0o777)
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error
+      if (attempt === 3) throw writtenBySomebodyElse(error)
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { requireOwnTransit } from './own-transit.ts'
 import { type Place, within } from './place.ts'
 import type { ObjectStat } from './verbs.ts'
 import { findClone } from './version-clone.ts'
-import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
+import { isVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
 
 /** A version as it lies in the tree: the current one at its plain path, an older one or a delete marker in `.s3/versions`. */
 export type LocatedVersion = Located & {
@@ -61,7 +61,7 @@ async function lookFor(place: Place, key: string, versionId: string, want: Want)
   }
   if (current !== undefined) await closeFound(place.calls, current.found)
   const history = await readHistory(place, key, current)
-  const entry = history.older.find((each) => each.versionId === versionId)
+  const entry = [...history.older, ...history.above].find((each) => each.versionId === versionId)
   if (entry === undefined) return undefined
   const found = await findEntry(place, key, entry, want)
   return found && { ...found, isLatest: current === undefined && entry === history.older[0] && entry.isMarker }
@@ -87,11 +87,15 @@ export const entryPath = (place: Place, key: string, name: string): string =>
 export async function findEntry(
   place: Place,
   key: string,
-  { name, versionId, isMarker }: VersionEntry,
+  entry: VersionEntry,
   want: Want = nothing,
 ): Promise<LocatedVersion | undefined> {
+  const { name, versionId, isMarker, isPending } = entry
   const path = entryPath(place, key, name)
   const found = await place.service.find(path, { attribute: recordAttribute, ...want })
+  // It has become final since it was listed.
+  if (found === undefined && isPending)
+    return findEntry(place, key, { ...entry, name: versionName(entry, '-marker'), isPending: false }, want)
   if (found === undefined) return undefined
   try {
     if (want.keepOpen && !mayRead(found.stat, place.caller?.posix)) throw new NamespaceError('AccessDenied')

@@ -22,7 +22,12 @@ export type History = {
    * Null versions that a file user's file hides while it is the current one. They come back when it is archived or goes, so nobody removes them.
    */
   readonly hidden: readonly VersionEntry[]
-  /** A marker that was made and whose object was never unlinked; a null version that another one has replaced. */
+  /**
+   * Markers newer than the current version. A reader sees them when its two looks lay on either side of a DELETE, and takes the current version for
+   * what was the latest; otherwise a file user has put back a file of before. They count again once that one is archived or has gone.
+   */
+  readonly above: readonly VersionEntry[]
+  /** A marker whose object is still there; a null version that another one has replaced. */
   readonly void: readonly VersionEntry[]
   /** Greater than that of anything there. */
   readonly orderMin: number
@@ -33,11 +38,13 @@ export function historyOf(current: Identity | undefined, entries: readonly Versi
   const own: VersionEntry[] = []
   const older: VersionEntry[] = []
   const hidden: VersionEntry[] = []
+  const above: VersionEntry[] = []
   const gone: VersionEntry[] = []
   let hasNull = current?.versionId === nullVersion
   for (const entry of entries) {
     const isNull = entry.versionId === nullVersion
-    if (current?.isCertain === true && entry.isMarker && entry.order > current.order) gone.push(entry)
+    if (current !== undefined && entry.isPending) gone.push(entry)
+    else if (current?.isCertain === true && entry.isMarker && entry.order > current.order) above.push(entry)
     else if (current !== undefined && !entry.isMarker && isOwn(current, entry)) own.push(entry)
     else if (isNull && hasNull && isReplaced(current, entry)) gone.push(entry)
     else if (isNull && hasNull) hidden.push(entry)
@@ -45,7 +52,7 @@ export function historyOf(current: Identity | undefined, entries: readonly Versi
     hasNull ||= isNull && older.at(-1) === entry
   }
   const orders = [current?.order ?? -1, entries[0]?.order ?? -1]
-  return { older, own, hidden, void: gone, orderMin: Math.max(...orders) + 1 }
+  return { older, own, hidden, above, void: gone, orderMin: Math.max(...orders) + 1 }
 }
 
 const isOwn = (current: Identity, entry: VersionEntry): boolean =>

@@ -1,4 +1,4 @@
-import { archive, nextIdentity, removeNulls, requireSameCurrent, settle } from './archive-version.ts'
+import { archive, nextIdentity, removeNulls, requireStanding, settle } from './archive-version.ts'
 import { makeDirectories } from './directories.ts'
 import { removeDirectoryObject, writeDirectoryObject } from './directory-object.ts'
 import { NamespaceError } from './errors.ts'
@@ -83,7 +83,7 @@ export async function publishLocked(
     const current = version === undefined ? await judged(place, publication) : version.current
     const isFile = current !== undefined && current.kind !== 'directory'
     const replace = version === undefined ? publication.precondition === undefined || current !== undefined : isFile
-    const show = visibly(place, publication, { current, isVersioned: version !== undefined }, held)
+    const show = visibly(place, publication, { current, identity: version?.identity }, held)
     await publication.beforeRename?.(show.temporaryPaths, version?.told)
     // Bytes of before, plain or aside, win every look-up over a record on the directory: what replaces them is a file as well.
     if (directory !== undefined && version === undefined && !isFile) {
@@ -192,24 +192,25 @@ export const ownerOf = (place: Place): StoredRecord['owner'] =>
     : { canonicalId: place.caller.canonicalId, displayName: place.caller.displayName }
 
 /**
- * How a temporary becomes visible: at once, or, where something was looked at that is to be replaced, armed (fence.ts). A link needs no fence: it
- * asks for the absence of the name by itself, and on NFS would leave a second name of the open file in the armed directory.
+ * How a temporary becomes visible: at once, or, where something was looked at that is to be replaced, armed (fence.ts). A link, which asks for the
+ * absence of the name by itself, needs that only where the new version's place among the others was looked up; on NFS the armed directory may
+ * outlive it then, empty, until the key's next writer: the client keeps a second name of the open file in it.
  */
 function visibly(
   place: Place,
   publication: Publication,
-  { current, isVersioned }: { readonly current: Located | undefined; readonly isVersioned: boolean },
+  { current, identity }: { readonly current: Located | undefined; readonly identity: Identity | undefined },
   held: Held,
 ) {
   const { key, temporary, precondition } = publication
   const atOnce = (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
     makeVisible(place, key, temporary, prepared, path, replace)
-  if (!place.root.locksExpire || (precondition === undefined && !isVersioned)) {
+  if (!place.root.locksExpire || (precondition === undefined && identity === undefined)) {
     return { temporaryPaths: [temporary.path], at: atOnce }
   }
   const armed = armedPaths(place, key, temporary.path)
   const judge = async (): Promise<void> => {
-    if (isVersioned) return requireSameCurrent(place, key, current)
+    if (identity !== undefined) return requireStanding(place, key, current, { order: identity.order })
     const now = await judged(place, publication)
     // The precondition holds, but of another object, or of none: `replace` was decided for that one.
     if ((now === undefined) !== (current === undefined)) throw writtenBySomebodyElse()
@@ -217,7 +218,7 @@ function visibly(
   return {
     temporaryPaths: [temporary.path, armed.path, armed.fencedPath],
     at: (path: string, prepared: Prepared, replace: boolean): Promise<ObjectStat> =>
-      replace
+      replace || identity !== undefined
         ? withArmed(place, { temporary: temporary.path, armed, held }, judge, () =>
             makeVisible(place, key, { ...temporary, path: armed.path }, prepared, path, replace),
           )

@@ -53,7 +53,7 @@ async function removeVersioned(
     // Deleted with its bucket.
     if (status === undefined) throw writtenBySomebodyElse()
     return versionId === undefined
-      ? hideObject(place, key, status, options.precondition)
+      ? hideObject(place, key, status, options.precondition, held)
       : removeVersion(place, key, versionId, options, held)
   }
   const removed = await place.locks.hold(key, 'exclusive', remove)

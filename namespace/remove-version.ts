@@ -4,6 +4,8 @@ import {
   nextIdentity,
   pruneVersions,
   removeNulls,
+  renameMarker,
+  requireStanding,
   type Settled,
   settle,
   unlinkEntry,
@@ -15,17 +17,18 @@ import { armedPaths, fence, isSame, removeSame, withArmed } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, findEntry, invalidVersionId, type LocatedVersion } from './find-version.ts'
-import { type History, identityOf } from './history.ts'
+import { type History, type Identity, identityOf, listEntries } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { join, parentOf, temporaryName } from './layout.ts'
+import { cleanUp } from './no-answer.ts'
 import { refuseLocked } from './object-lock.ts'
 import { type Place, within } from './place.ts'
 import { ownerOf } from './publish.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { ObjectStat, Precondition, Removed, VersioningDocument } from './verbs.ts'
 import { findClone, isProtected } from './version-clone.ts'
-import { isVersionId, nullVersion, type VersionEntry } from './version-name.ts'
+import { isVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
 export type RemoveOptions = {
@@ -47,14 +50,15 @@ export type Standing = {
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
  *
  * A DELETE without a version makes a marker. Where there is a current version, that one is archived first, and the commit is the unlink of its
- * file; until then the marker, newer than what it would hide, counts for nothing. Where there is none, the marker's own name is the commit.
- * Under the key's exclusive lock.
+ * file; until then the marker is pending and counts for nothing. Where there is none, the marker's first name is the commit. In the end it gets the name
+ * under which it counts whatever comes. Under the key's exclusive lock.
  */
 export async function hideObject(
   place: Place,
   key: string,
   status: VersioningDocument['status'],
   precondition: Precondition | undefined,
+  held: Held,
 ): Promise<Removed> {
   await fence(place, key)
   const { current, history } = await settle(place, key)
@@ -63,9 +67,38 @@ export async function hideObject(
   const orderMin = isKept ? await archive(place, key, current, history) : history.orderMin
   const marker = nextIdentity(place, status, orderMin)
   await writeMarker(place, key, marker, ownerOf(place))
+  if (place.root.locksExpire) await requireOwnTurn(place, key, current, marker, held)
   if (current !== undefined) await removeCurrent(place, key, current)
+  await confirm(place, key, marker)
   if (marker.versionId === nullVersion) await removeNulls(place, key, history)
   return { changed: true, versionId: marker.versionId, deleteMarker: true }
+}
+
+/** The marker is there, as yet of no weight: whoever has lost the lock takes it back. Throws SlowDown. */
+async function requireOwnTurn(
+  place: Place,
+  key: string,
+  current: Located | undefined,
+  marker: Identity,
+  held: Held,
+): Promise<void> {
+  const name = versionName(marker, '-pending')
+  try {
+    if (!(await held.again())) throw writtenBySomebodyElse()
+    await requireStanding(place, key, current, { order: marker.order, name })
+  } catch (error) {
+    await cleanUp(() => unlinkEntry(place, key, name))
+    throw error
+  }
+}
+
+/** A pending marker becomes final; where the next writer has come first, it has done that. */
+async function confirm(place: Place, key: string, marker: Identity): Promise<void> {
+  const isRenamed = await renameMarker(place, key, marker, '-marker')
+  const name = versionName(marker, '-marker')
+  if (!isRenamed && (await place.service.statPath(entryPath(place, key, name))) === undefined)
+    throw writtenBySomebodyElse()
+  if (place.options.flush) await flushEntries(place, key)
 }
 
 /**
@@ -84,7 +117,9 @@ export async function removeVersion(
   const settled = await settle(place, key)
   const { current, history } = settled
   const isCurrent = current !== undefined && identityOf(current).versionId === versionId
-  const entry = isCurrent ? undefined : history.older.find((each) => each.versionId === versionId)
+  const entry = isCurrent
+    ? undefined
+    : [...history.above, ...history.older].find((each) => each.versionId === versionId)
   const version = isCurrent ? current : entry && (await findEntry(place, key, entry))
   options.precondition?.(entry?.isMarker === true ? undefined : version?.stat)
   if (version === undefined) return { changed: false, versionId, deleteMarker: false }
@@ -95,7 +130,7 @@ export async function removeVersion(
   const clone = isCurrent ? await findClone(place, key, current, { bodyBytesMax: 0, keepOpen: false }) : undefined
   if (clone !== undefined) refuseLocked(clone.stat, bypass)
   if (entry === undefined) await removeLatest(place, key, version, settled, held)
-  else if (!(await removeEntry(place, key, entry, version, settled))) return undefined
+  else if (!(await removeEntry(place, key, entry, version, settled, held))) return undefined
   await pruneVersions(place, key)
   return { changed: true, versionId, deleteMarker: entry?.isMarker === true }
 }
@@ -118,17 +153,33 @@ async function removeLatest(
 ): Promise<void> {
   await settleUpload(place, key, current)
   // Its own second name, which would otherwise come back as an older version.
-  for (const { name } of history.own) await unlinkEntry(place, key, name)
-  if (history.own.length > 0 && place.options.flush) await flushEntries(place, key)
+  await unlinkAll(place, key, history.own)
   const next = nextReal(history)
-  if (next === undefined) return removeCurrent(place, key, current)
-  const version = await findEntry(place, key, next)
-  if (version === undefined) throw writtenBySomebodyElse()
-  await removeStale(place, key, current)
-  await promote(place, key, version, current, held)
+  if (next === undefined) await removeCurrent(place, key, current)
+  else {
+    const version = await findEntry(place, key, next)
+    if (version === undefined) throw writtenBySomebodyElse()
+    await removeStale(place, key, current)
+    await promote(place, key, version, current, held)
+  }
+  if (!place.root.locksExpire) return
+  // Where the lock was lost, others may have archived it since it was looked for there.
+  const { versionId } = identityOf(current)
+  const entries = versionId === nullVersion ? [] : await listEntries(place, key)
+  await unlinkAll(
+    place,
+    key,
+    entries.filter((entry) => entry.versionId === versionId),
+  )
 }
 
-const nextReal = ({ older }: History): VersionEntry | undefined => (older[0]?.isMarker === false ? older[0] : undefined)
+async function unlinkAll(place: Place, key: string, entries: readonly VersionEntry[]): Promise<void> {
+  for (const { name } of entries) await unlinkEntry(place, key, name)
+  if (entries.length > 0 && place.options.flush) await flushEntries(place, key)
+}
+
+const nextReal = ({ older, above }: History): VersionEntry | undefined =>
+  above.length === 0 && older[0]?.isMarker === false ? older[0] : undefined
 
 /** Commit: an older version is renamed over the current one. It keeps its name among the versions, as one that was archived does. */
 async function promote(
@@ -167,7 +218,7 @@ async function requireSame(place: Place, key: string, current: Located): Promise
 
 /**
  * An older version, or a marker. Where it is the marker that hides the key, the next older version is the key's again, and the commit is the
- * link that gives it the plain path: from there on the marker, newer than it, counts for nothing. false: as removeVersion's undefined.
+ * link that gives it the plain path: from there on the marker, pending since before, counts for nothing. false: as removeVersion's undefined.
  */
 async function removeEntry(
   place: Place,
@@ -175,27 +226,50 @@ async function removeEntry(
   entry: VersionEntry,
   version: Located,
   { current, history }: Settled,
+  held: Held,
 ): Promise<boolean> {
   const isHiding = current === undefined && entry.isMarker && history.older[0] === entry
   const next = isHiding && history.older[1]?.isMarker === false ? history.older[1] : undefined
   const older = next && (await findEntry(place, key, next))
   if (next !== undefined && older === undefined) throw writtenBySomebodyElse()
-  if (older !== undefined && !(await expose(place, key, older))) return false
+  if (older !== undefined && !(await exposeBehind(place, key, entry, older, held))) return false
   if (version.found.stat.links > 1) await settleUpload(place, key, version)
-  if (!(await unlinkEntry(place, key, entry.name))) throw writtenBySomebodyElse()
+  const name = older === undefined ? entry.name : versionName(entry, '-pending')
+  if (!(await unlinkEntry(place, key, name))) throw writtenBySomebodyElse()
   if (place.options.flush) await flushEntries(place, key)
   return true
 }
 
+/** `marker` is the newest there is, and stays final where this fails. false: as expose. */
+async function exposeBehind(
+  place: Place,
+  key: string,
+  marker: VersionEntry,
+  version: LocatedVersion,
+  held: Held,
+): Promise<boolean> {
+  if (!(await renameMarker(place, key, marker, '-pending'))) throw writtenBySomebodyElse()
+  let isExposed = false
+  try {
+    const name = versionName(marker, '-pending')
+    const judge = (): Promise<void> => requireStanding(place, key, undefined, { order: marker.order, name })
+    isExposed = await expose(place, key, version, { judge, held })
+    return isExposed
+  } finally {
+    if (!isExposed) await renameMarker(place, key, marker, '-marker')
+  }
+}
+
 /** false: the directory of the key is not there. */
-async function expose(place: Place, key: string, version: LocatedVersion): Promise<boolean> {
+async function expose(place: Place, key: string, version: LocatedVersion, turn: Turn): Promise<boolean> {
   const { path, alias } = keyPath(key)
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const isTaken = (await place.calls.statPath(within(place, path)))?.type === 'directory'
     if (isTaken && parentOf(alias) !== parentOf(path)) await makeDirectories(place, key, parentOf(alias))
     const target = within(place, isTaken ? alias : path)
     try {
-      if (isProtected(version.stat)) await copyVersion(place, version, target, { mode: 0o666, replace: false })
+      if (place.root.locksExpire) await linkArmed(place, key, version, target, turn)
+      else if (isProtected(version.stat)) await copyVersion(place, version, target, { mode: 0o666, replace: false })
       else await place.service.link(version.path, target)
       if (place.options.flush) await place.service.flushDirectory(parentOf(target))
       return true
@@ -205,6 +279,30 @@ async function expose(place: Place, key: string, version: LocatedVersion): Promi
     }
   }
   throw writtenBySomebodyElse()
+}
+
+type Turn = { readonly judge: () => Promise<void>; readonly held: Held }
+
+/** As `expose`, by a name that the next writer takes away: a link of what is not there any more says ENOENT. */
+async function linkArmed(
+  place: Place,
+  key: string,
+  version: LocatedVersion,
+  target: string,
+  { judge, held }: Turn,
+): Promise<void> {
+  const temporary = join(parentOf(target), temporaryName(place.options.now(), place.options.nonce()))
+  if (isProtected(version.stat)) await copyVersion(place, version, temporary, { mode: 0o666, replace: true })
+  else await place.service.link(version.path, temporary)
+  const armed = armedPaths(place, key, temporary)
+  try {
+    await withArmed(place, { temporary, armed, held }, judge, async () => {
+      await place.service.link(armed.path, target)
+      await place.service.rename(armed.path, temporary)
+    })
+  } finally {
+    await cleanUp(() => place.service.unlink(temporary))
+  }
 }
 
 /** Commit of a DELETE: the key's file goes, or the record of its directory. */

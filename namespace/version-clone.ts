@@ -27,7 +27,7 @@ export async function cloneVersion(
 ): Promise<void> {
   const { service } = place
   const { descriptor, record } = source
-  const target = entryPath(place, key, versionName({ ...identity, isMarker: false }))
+  const target = entryPath(place, key, versionName(identity, ''))
   await inVersions(place, key, () =>
     writeNew(place, service, target, BigInt(record.mtimeNs), record, async (to) => {
       if (!(await service.clone(descriptor, to))) await service.copyRange(descriptor, 0, to, 0, record.sizeBytes)

@@ -6,6 +6,7 @@
  *
  *   .s3/versions/<path of the key>/.%@<order>-<id or null>           an older version
  *   .s3/versions/<path of the key>/.%@<order>-<id or null>-marker    a delete marker
+ *   .s3/versions/<path of the key>/.%@<order>-<id or null>-pending   one that counts only while its key has no current version
  */
 export type VersionEntry = {
   /** On disk, in the key's directory of versions. */
@@ -13,6 +14,8 @@ export type VersionEntry = {
   readonly versionId: string
   readonly order: number
   readonly isMarker: boolean
+  /** A marker whose object may still be there, or is about to be there again. */
+  readonly isPending: boolean
 }
 
 export const nullVersion = 'null'
@@ -21,7 +24,7 @@ const orderDigits = 10
 const orderMax = 36 ** orderDigits - 1
 
 const idPattern = /^([0-9a-z]{10})[0-9a-z]{16}$/
-const namePattern = /^\.%@([0-9a-z]{10})-(null|[0-9a-z]{26})(-marker)?$/
+const namePattern = /^\.%@([0-9a-z]{10})-(null|[0-9a-z]{26})(-marker|-pending)?$/
 
 const orderText = (order: number): string => order.toString(36).padStart(orderDigits, '0')
 
@@ -38,12 +41,16 @@ export function orderOfId(versionId: string): number | undefined {
 
 export const isVersionId = (text: string): boolean => text === nullVersion || idPattern.test(text)
 
-export const versionName = ({ order, versionId, isMarker }: Omit<VersionEntry, 'name'>): string =>
-  `.%@${orderText(order)}-${versionId}${isMarker ? '-marker' : ''}`
+/** Of a version with bytes, or of a marker in either state. */
+export const versionName = (
+  { order, versionId }: Pick<VersionEntry, 'order' | 'versionId'>,
+  state: '' | '-marker' | '-pending',
+): string => `.%@${orderText(order)}-${versionId}${state}`
 
 /** undefined: not a version's name (a temporary, the directory of a longer key). */
 export function parseVersionName(name: string): VersionEntry | undefined {
-  const [, order = '', versionId = '', marker] = namePattern.exec(name) ?? []
+  const [, order = '', versionId = '', state] = namePattern.exec(name) ?? []
   if (versionId === '') return undefined
-  return { name, versionId, order: Number.parseInt(order, 36), isMarker: marker !== undefined }
+  const isPending = state === '-pending'
+  return { name, versionId, order: Number.parseInt(order, 36), isMarker: state !== undefined, isPending }
 }
