@@ -45,8 +45,7 @@ export const parts = {
   },
   namespace: {
     about: 'the namespace suite on a gateway mount',
-    command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace --exclude namespace/posix-files.test.ts`,
-    // Ten minutes on a machine of its own.
+    command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace --exclude namespace/posix-files.test.ts --exclude namespace/crash.test.ts`,
     timeoutMs: minutes(45),
   },
   product: {
@@ -63,6 +62,12 @@ export const parts = {
       'gateways on two machines, 16 clients, a file user: some order of events explains it all (--operations, --faults)',
     command: 'node scripts/lab/history.ts --operations "$LAB_OPERATIONS" --faults "$LAB_FAULTS"',
     timeoutMs: minutes(120),
+  },
+  crash: {
+    about: 'each verb stopped after every change it makes to a gateway mount',
+    command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace/crash.test.ts`,
+    // Hundreds of cases, each of which makes its tree anew after every stop.
+    timeoutMs: minutes(150),
   },
   's3-tests': {
     about: 'the public suite on a gateway mount',
