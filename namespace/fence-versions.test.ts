@@ -62,17 +62,26 @@ async function list(key: string): Promise<readonly Version[]> {
   return entries.filter((entry) => 'key' in entry)
 }
 
-/** Of that which is the latest when it begins. */
-const removeLatest: Act = async (namespace, key, told) => {
-  const latest = (await list(key)).find(({ isLatest }) => isLatest)
-  if (latest === undefined) return
-  told.delete(latest.versionId)
-  removed.perhaps.add(latest.versionId)
-  await namespace.objects.remove({ bucket: 'docs', key, versionId: latest.versionId }, {})
-  removed.certainly.add(latest.versionId)
-}
+/** Of that which is there when it begins. */
+const removeOne =
+  (choose: (versions: readonly Version[]) => Version | undefined): Act =>
+  async (namespace, key, told) => {
+    const versionId = choose(await list(key))?.versionId
+    if (versionId === undefined) return
+    told.delete(versionId)
+    removed.perhaps.add(versionId)
+    await namespace.objects.remove({ bucket: 'docs', key, versionId }, {})
+    removed.certainly.add(versionId)
+  }
+const removeLatest = removeOne((versions) => versions.find(({ isLatest }) => isLatest))
+const removeOldest = removeOne((versions) => versions.at(-1))
 
-const verbs = { PUT: putText('paused'), DELETE: hide, 'DELETE of the latest version': removeLatest }
+const verbs = {
+  PUT: putText('paused'),
+  DELETE: hide,
+  'DELETE of the latest version': removeLatest,
+  'DELETE of the oldest version': removeOldest,
+}
 const befores: Readonly<Record<string, readonly Act[]>> = {
   nothing: [],
   'two versions': [putText('one'), putText('two')],
@@ -85,6 +94,7 @@ const meanwhiles = {
   'a PUT, and a DELETE of it': [putText('other'), removeLatest],
   'a DELETE, and a DELETE of its marker': [hide, removeLatest],
   'two PUTs': [putText('other'), putText('more')],
+  'a DELETE of the oldest version': [removeOldest],
 }
 
 const cases = Object.entries(verbs).flatMap(([name, verb]) =>

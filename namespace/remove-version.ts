@@ -1,6 +1,5 @@
 import {
   archive,
-  copyVersion,
   nextIdentity,
   pruneVersions,
   removeNulls,
@@ -11,23 +10,23 @@ import {
   unlinkEntry,
   writeMarker,
 } from './archive-version.ts'
-import { makeDirectories } from './directories.ts'
 import { removeDirectoryObject } from './directory-object.ts'
-import { armedPaths, fence, isSame, removeSame, withArmed } from './fence.ts'
+import { fence, removeSame } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import { findObject, type Located } from './find-object.ts'
-import { entryPath, findEntry, invalidVersionId, type LocatedVersion } from './find-version.ts'
+import { entryPath, findEntry, invalidVersionId } from './find-version.ts'
 import { type History, type Identity, identityOf, listEntries } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
-import { join, parentOf, temporaryName } from './layout.ts'
+import { parentOf } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { refuseLocked } from './object-lock.ts'
 import { type Place, within } from './place.ts'
 import { ownerOf } from './publish.ts'
+import { restoreBehind, restoreOver } from './restore-version.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { ObjectStat, Precondition, Removed, VersioningDocument } from './verbs.ts'
-import { findClone, isProtected } from './version-clone.ts'
+import { findClone } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
 
@@ -160,7 +159,7 @@ async function removeLatest(
     const version = await findEntry(place, key, next)
     if (version === undefined) throw writtenBySomebodyElse()
     await removeStale(place, key, current)
-    await promote(place, key, version, current, held)
+    await restoreOver(place, key, version, current, held)
   }
   if (!place.root.locksExpire) return
   // Where the lock was lost, others may have archived it since it was looked for there.
@@ -181,41 +180,6 @@ async function unlinkAll(place: Place, key: string, entries: readonly VersionEnt
 const nextReal = ({ older, above }: History): VersionEntry | undefined =>
   above.length === 0 && older[0]?.isMarker === false ? older[0] : undefined
 
-/** Commit: an older version is renamed over the current one. It keeps its name among the versions, as one that was archived does. */
-async function promote(
-  place: Place,
-  key: string,
-  version: LocatedVersion,
-  current: Located,
-  held: Held,
-): Promise<void> {
-  const { path } = keyPath(key)
-  // A directory's record has no file to be renamed over.
-  const target = current.kind === 'directory' ? within(place, path) : current.path
-  const temporary = join(parentOf(target), temporaryName(place.options.now(), place.options.nonce()))
-  // Of a protected version a copy: whoever may write the plain file must not write the version.
-  if (isProtected(version.stat)) await copyVersion(place, version, temporary, { mode: 0o666, replace: true })
-  else await place.service.link(version.path, temporary)
-  try {
-    if (place.root.locksExpire) {
-      const armed = armedPaths(place, key, temporary)
-      const judge = (): Promise<void> => requireSame(place, key, current)
-      await withArmed(place, { temporary, armed, held }, judge, () => place.service.rename(armed.path, target))
-    } else await place.service.rename(temporary, target)
-  } catch (error) {
-    await place.service.unlink(temporary).catch(() => false)
-    throw error
-  }
-  if (place.options.flush) await place.service.flushDirectory(parentOf(target))
-  if (current.kind === 'directory') await removeDirectoryObject(place, key)
-}
-
-async function requireSame(place: Place, key: string, current: Located): Promise<void> {
-  const now = await findObject(place, key)
-  if (now?.kind !== current.kind || (now.kind !== 'directory' && !isSame(now.found.stat, current.found.stat)))
-    throw writtenBySomebodyElse()
-}
-
 /**
  * An older version, or a marker. Where it is the marker that hides the key, the next older version is the key's again, and the commit is the
  * link that gives it the plain path: from there on the marker, pending since before, counts for nothing. false: as removeVersion's undefined.
@@ -232,77 +196,19 @@ async function removeEntry(
   const next = isHiding && history.older[1]?.isMarker === false ? history.older[1] : undefined
   const older = next && (await findEntry(place, key, next))
   if (next !== undefined && older === undefined) throw writtenBySomebodyElse()
-  if (older !== undefined && !(await exposeBehind(place, key, entry, older, held))) return false
+  if (older !== undefined && !(await restoreBehind(place, key, entry, older, held))) return false
   if (version.found.stat.links > 1) await settleUpload(place, key, version)
   const name = older === undefined ? entry.name : versionName(entry, '-pending')
   if (!(await unlinkEntry(place, key, name))) throw writtenBySomebodyElse()
   if (place.options.flush) await flushEntries(place, key)
+  if (place.root.locksExpire && !entry.isMarker) await requireNotCurrent(place, key, entry)
   return true
 }
 
-/** `marker` is the newest there is, and stays final where this fails. false: as expose. */
-async function exposeBehind(
-  place: Place,
-  key: string,
-  marker: VersionEntry,
-  version: LocatedVersion,
-  held: Held,
-): Promise<boolean> {
-  if (!(await renameMarker(place, key, marker, '-pending'))) throw writtenBySomebodyElse()
-  let isExposed = false
-  try {
-    const name = versionName(marker, '-pending')
-    const judge = (): Promise<void> => requireStanding(place, key, undefined, { order: marker.order, name })
-    isExposed = await expose(place, key, version, { judge, held })
-    return isExposed
-  } finally {
-    if (!isExposed) await renameMarker(place, key, marker, '-marker')
-  }
-}
-
-/** false: the directory of the key is not there. */
-async function expose(place: Place, key: string, version: LocatedVersion, turn: Turn): Promise<boolean> {
-  const { path, alias } = keyPath(key)
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const isTaken = (await place.calls.statPath(within(place, path)))?.type === 'directory'
-    if (isTaken && parentOf(alias) !== parentOf(path)) await makeDirectories(place, key, parentOf(alias))
-    const target = within(place, isTaken ? alias : path)
-    try {
-      if (place.root.locksExpire) await linkArmed(place, key, version, target, turn)
-      else if (isProtected(version.stat)) await copyVersion(place, version, target, { mode: 0o666, replace: false })
-      else await place.service.link(version.path, target)
-      if (place.options.flush) await place.service.flushDirectory(parentOf(target))
-      return true
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false
-      if (!isErrno(error, 'EEXIST')) throw error
-    }
-  }
-  throw writtenBySomebodyElse()
-}
-
-type Turn = { readonly judge: () => Promise<void>; readonly held: Held }
-
-/** As `expose`, by a name that the next writer takes away: a link of what is not there any more says ENOENT. */
-async function linkArmed(
-  place: Place,
-  key: string,
-  version: LocatedVersion,
-  target: string,
-  { judge, held }: Turn,
-): Promise<void> {
-  const temporary = join(parentOf(target), temporaryName(place.options.now(), place.options.nonce()))
-  if (isProtected(version.stat)) await copyVersion(place, version, temporary, { mode: 0o666, replace: true })
-  else await place.service.link(version.path, temporary)
-  const armed = armedPaths(place, key, temporary)
-  try {
-    await withArmed(place, { temporary, armed, held }, judge, async () => {
-      await place.service.link(armed.path, target)
-      await place.service.rename(armed.path, temporary)
-    })
-  } finally {
-    await cleanUp(() => place.service.unlink(temporary))
-  }
+/** Where the lock was lost, it may have become the current version meanwhile: then only a second name of it has gone. */
+async function requireNotCurrent(place: Place, key: string, { versionId }: VersionEntry): Promise<void> {
+  const current = await findObject(place, key)
+  if (current !== undefined && identityOf(current).versionId === versionId) throw writtenBySomebodyElse()
 }
 
 /** Commit of a DELETE: the key's file goes, or the record of its directory. */
