@@ -2,6 +2,7 @@ import type { Description, ObjectStat, ObjectTarget } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
 import { descriptionFrom, parseTagging, quoted } from '../headers.ts'
 import { newObjectAccess } from '../object-access.ts'
+import { lockActions } from '../object-lock-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { checkCopySource, writePrecondition } from '../preconditions.ts'
 import type { S3Headers } from '../s3-request.ts'
@@ -19,6 +20,7 @@ export const copyObject = defineOperation({
   name: 'CopyObject',
   match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
+  actionsByHeader: lockActions,
   async run(call) {
     const { bucket, key, headers, namespace, s3 } = call
     refuseUnsupportedHeaders(headers, s3)
