@@ -1,18 +1,21 @@
 import { Readable } from 'node:stream'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Identity } from '#auth'
 import type { Namespace } from '#namespace'
 import { authorize } from './authorize.ts'
 import { writeBucketDocument } from './bucket-documents.ts'
 import type { Operation } from './operation.ts'
 import { copyObject } from './operations/copy-object.ts'
+import { createMultipartUpload } from './operations/create-multipart-upload.ts'
 import { deleteObjects } from './operations/delete-objects.ts'
 import { getObject } from './operations/get-object.ts'
 import { listObjects } from './operations/list-objects.ts'
 import { listParts } from './operations/list-parts.ts'
+import { postObject } from './operations/post-object.ts'
 import { putBucketPolicy } from './operations/put-bucket-policy.ts'
 import { putObject } from './operations/put-object.ts'
 import { alice, bob, createHarness } from './operations/testing/call-operation.ts'
+import { uploadPart } from './operations/upload-part.ts'
 import { parseS3Request } from './s3-request.ts'
 
 const denied = expect.objectContaining({ code: 'AccessDenied' })
@@ -181,6 +184,55 @@ it('asks for the bypass of governance where a bucket has object lock, and not el
   const { access, reasons } = ask(namespace, deleteObjects, sent)
   await expect(access).rejects.toEqual(denied)
   expect(reasons).toEqual([expect.stringMatching(/^s3:BypassGovernanceRetention: /)])
+})
+
+describe('of headers that lock the new object', () => {
+  const mode = { 'x-amz-object-lock-mode': 'GOVERNANCE' }
+  const until = { 'x-amz-object-lock-retain-until-date': '2030-01-01T00:00:00Z' }
+  const hold = { 'x-amz-object-lock-legal-hold': 'OFF' }
+  const source = { 'x-amz-copy-source': '/photos/a' }
+  /** As admit-form.ts asks for it. */
+  const form: Operation = { ...postObject, action: 's3:PutObject' }
+  const writes = ['s3:PutObject', 's3:GetObject']
+
+  it.each([
+    ['PutObject', putObject, '/photos/new', {}],
+    ['CopyObject', copyObject, '/photos/new', source],
+    ['CreateMultipartUpload', createMultipartUpload, '/photos/new?uploads', {}],
+    ['PostObject', form, '/photos/new', {}],
+  ])('%s asks for s3:PutObjectRetention and s3:PutObjectLegalHold', async (_, operation, url, more) => {
+    const { namespace } = await bucketHarness()
+    const reasonsOf = async (headers: Sent['headers'], ...allowed: readonly string[]) => {
+      const policy = allowing('', { Action: [...writes, ...allowed] })
+      await writeBucketDocument(namespace, 'photos', 'policy', policy)
+      const { access, reasons } = ask(namespace, operation, { url, headers: { ...more, ...headers }, identity: bob })
+      await access.catch((error: unknown) => expect(error).toEqual(denied))
+      return reasons.map((reason) => reason.split(': ', 1)[0])
+    }
+    expect(await reasonsOf({})).toEqual([])
+    expect(await reasonsOf(mode)).toEqual(['s3:PutObjectRetention'])
+    expect(await reasonsOf(until)).toEqual(['s3:PutObjectRetention'])
+    expect(await reasonsOf(hold)).toEqual(['s3:PutObjectLegalHold'])
+    expect(await reasonsOf({ ...mode, ...until, ...hold }, 's3:PutObjectRetention')).toEqual(['s3:PutObjectLegalHold'])
+    expect(await reasonsOf({ ...mode, ...until, ...hold }, 's3:PutObjectRetention', 's3:PutObjectLegalHold')).toEqual(
+      [],
+    )
+  })
+
+  it('a Deny on them holds for the owner, too', async () => {
+    const { namespace } = await bucketHarness()
+    await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObjectRetention', { Effect: 'Deny' }))
+    const headers = { ...mode, ...until }
+    await expect(ask(namespace, putObject, { headers, identity: alice }).access).rejects.toEqual(denied)
+    await ask(namespace, putObject, { headers: hold, identity: alice }).access
+  })
+
+  it('a part asks for none: the upload has its lock from its beginning', async () => {
+    const { namespace } = await bucketHarness()
+    await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
+    const url = '/photos/new?partNumber=1&uploadId=u'
+    await ask(namespace, uploadPart, { url, headers: { ...mode, ...until, ...hold }, identity: bob }).access
+  })
 })
 
 it('blocks what the configuration blocks for every bucket', async () => {

@@ -4,11 +4,11 @@
  */
 import { AuthError, type ConditionContext, type Decision, decide, type Identity } from '#auth'
 import type { Namespace } from '#namespace'
-import type { Access } from './access.ts'
+import type { Access, Resource } from './access.ts'
 import { type BucketAccess, readBucketAccess } from './bucket-access.ts'
 import { type Circumstances, conditionContext } from './condition-context.ts'
 import type { S3Config } from './config.ts'
-import { decideAccess } from './decide-access.ts'
+import { type Asked, decideAccess } from './decide-access.ts'
 import type { Operation } from './operation.ts'
 import { copySource } from './operations/copy-source.ts'
 import { checkExpectedBucketOwner } from './operations/expected-bucket-owner.ts'
@@ -45,9 +45,17 @@ export async function authorize(input: AuthorizeInput): Promise<Access> {
   if (hasObjectLock && bypassesGovernance(request.headers))
     await access.require('s3:BypassGovernanceRetention', resource)
   if (!asksPerKey) await access.require(action, resource)
+  for (const asked of askedByHeaders(input)) await access.require(asked, resource, { ofNewObject: true })
   // A copy reads as well. Asked here and not by the operation, so that no operation can forget it.
   if (operation.match.headers?.includes('x-amz-copy-source')) await requireSource(input, access)
   return access
+}
+
+function askedByHeaders({ operation, request }: AuthorizeInput): ReadonlySet<string> {
+  const sent = Object.entries(operation.actionsByHeader ?? {}).filter(
+    ([name]) => request.headers.get(name) !== undefined,
+  )
+  return new Set(sent.map(([, action]) => action))
 }
 
 async function requireSource({ request }: AuthorizeInput, access: AccessToBuckets): Promise<void> {
@@ -57,7 +65,10 @@ async function requireSource({ request }: AuthorizeInput, access: AccessToBucket
   await access.require('s3:GetObject', source)
 }
 
-type AccessToBuckets = Access & { readonly of: (bucket: string) => Promise<BucketAccess> }
+type AccessToBuckets = Access & {
+  readonly of: (bucket: string) => Promise<BucketAccess>
+  require(action: string, resource: Resource, more?: Pick<Asked, 'ofNewObject'>): Promise<void>
+}
 
 /** What is known of a bucket holds for the whole request. */
 function accessOf(input: AuthorizeInput): AccessToBuckets {
@@ -71,12 +82,12 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
   }
   return {
     of,
-    async require(action, resource) {
+    async require(action: string, resource: Resource, more?: Pick<Asked, 'ofNewObject'>) {
       const access = await of(resource.bucket)
       // Only a policy has conditions.
       if (access.policy !== undefined) context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
-      const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map() }
+      const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map(), ...more }
       refuse(input, action, await decideAccess(asked))
     },
   }

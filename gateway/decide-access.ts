@@ -12,6 +12,8 @@ export type Asked = {
   /** As it is called where no version is named. */
   readonly action: string
   readonly resource: Resource
+  /** About the object that is to be written: whether one is there does not matter. */
+  readonly ofNewObject?: boolean
   /** Of a multipart upload. */
   readonly uploadId?: string | undefined
   readonly context: ConditionContext
@@ -53,10 +55,10 @@ const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAll
 
 /** Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203). */
 export async function decideAccess(asked: Asked): Promise<Decision> {
-  const { identity, access, action, resource } = asked
+  const { identity, access, action, resource, ofNewObject = false } = asked
   const { bucket, ownership, asksForTags } = access
   const isOwner = identity?.canonicalId === bucket.owner.canonicalId
-  const isAbout = ABOUT_AN_OBJECT.has(action)
+  const isAbout = !ofNewObject && ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.
   const looks = resource.key !== '' && (asksForTags || (isAbout && (!isOwner || ownership !== 'BucketOwnerEnforced')))
   const looked = looks ? await look(asked) : undefined

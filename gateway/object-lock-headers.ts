@@ -9,6 +9,16 @@ import type { S3Headers } from './s3-request.ts'
 
 export type ObjectLock = Pick<Amendable, 'retention' | 'legalHold'>
 
+/**
+ * What they ask for besides s3:PutObject.
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html: the actions of each operation.
+ */
+export const lockActions = {
+  'x-amz-object-lock-mode': 's3:PutObjectRetention',
+  'x-amz-object-lock-retain-until-date': 's3:PutObjectRetention',
+  'x-amz-object-lock-legal-hold': 's3:PutObjectLegalHold',
+} as const
+
 export const retentionModes = ['GOVERNANCE', 'COMPLIANCE'] as const
 
 /** What the headers ask for, absent where they do not. Throws InvalidArgument (P-195). */

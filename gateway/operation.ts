@@ -71,6 +71,8 @@ export type Operation<Shape extends TSchema | undefined = TSchema | undefined> =
   readonly match: Match
   /** e.g. s3:PutBucketTagging; undefined where anybody may call it (OPTIONS) or `run` asks itself. */
   readonly action: string | undefined
+  /** What a header asks for besides `action`, of the object that is to come: header → action. */
+  readonly actionsByHeader?: Readonly<Record<string, string>>
   /** The keys stand in the body: `run` asks `call.access` for each. Bucket and expected owner are looked at before. */
   readonly asksPerKey?: true
   /** `optional`: an empty body is `undefined` instead of MalformedXML. */

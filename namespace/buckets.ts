@@ -15,7 +15,7 @@ import { isErrno } from './file-errors.ts'
 import type { FileCalls, Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
 import type { Place, Root } from './place.ts'
-import { bucketOf, findRecord, placeOf, rootOf, type Tree } from './tree.ts'
+import { bucketOf, contains, findRecord, placeOf, requireNotAwaited, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Caller, Owner } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: a directory of our own; never one that is there. */
@@ -277,6 +277,7 @@ const refused = (message: string): NamespaceError => new NamespaceError('Invalid
 
 function locate(tree: Tree, absolute: string): { root: Root; directory: string } {
   const path = absolute.replace(/\/+$/, '')
+  requireNotAwaited(tree, path)
   const root = tree.roots
     .filter((each) => path === each.path || path.startsWith(`${each.path}/`))
     .sort((a, b) => b.path.length - a.path.length)[0]
@@ -302,8 +303,6 @@ async function requireNoOverlap(tree: Tree, mapped: string, absolute: string): P
       throw refused(`'${absolute}' overlaps the bucket ${name}.`)
   }
 }
-
-const contains = (outer: string, inner: string): boolean => outer === inner || inner.startsWith(`${outer}/`)
 
 /** The files stay where they are; with `.s3` go pending uploads and side-cars. */
 export function unmapBucket(tree: Tree, name: string): Promise<void> {

@@ -126,8 +126,10 @@ async function answerOfBefore(place: Place, upload: Upload): Promise<ObjectStat 
   const intent = await findUploadFile(place, 'completed', uploadId, 'completed.json')
   if (intent === undefined) return undefined
   const current = await findObject(place, key)
-  if (current?.record?.trusted === true && current.record.record.uploadId === uploadId) return current.stat
-  const completed = await findCompleted(place, key, uploadId)
+  const isCurrent = current?.record?.trusted === true && current.record.record.uploadId === uploadId
+  // Rewritten in place by a file user: the object is what they wrote, but the answer is about what was uploaded.
+  if (isCurrent && !current.stat.foreign) return current.stat
+  const completed = isCurrent ? intent : await findCompleted(place, key, uploadId)
   return completed && overwrittenSince(place, upload, completed)
 }
 

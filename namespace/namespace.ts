@@ -90,7 +90,8 @@ export type OpenNamespace = {
 
 /**
  * Throws NamespaceError with one sentence when the tree must not be served (format, master key) or cannot be written to, and FileError when
- * it, or one of the further roots, is not there.
+ * it, or one of the further roots, is not there. A further root whose server does not answer is waited for no longer than a call may take: its buckets
+ * are SlowDown until it does.
  */
 export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
   const roots = openRoots(options)
@@ -102,13 +103,14 @@ export async function openNamespace(options: NamespaceOptions): Promise<OpenName
   }
 }
 
-async function openOn(options: NamespaceOptions, { open, troubles, hung }: Roots): Promise<OpenNamespace> {
+async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNamespace> {
+  const { open, awaited, troubles, hung } = opening
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
   const roots = [await openMain(options, open(options.root, options.publishRoot), { flush, nonce })]
   if (options.publishRoot !== undefined) await requireSameTree(options.root, options.publishRoot)
-  for (const path of options.roots) roots.push(await openFurther(path, open(path), options.locksExpire))
-  const tree = openTree(roots, options.recordKey, {
+  roots.push(...(await openAll(options, opening, (late) => roots.push(late))))
+  const tree = openTree({ roots, awaited }, options.recordKey, {
     flush,
     directoriesMax: options.directoriesMax,
     lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
@@ -132,6 +134,7 @@ async function openOn(options: NamespaceOptions, { open, troubles, hung }: Roots
       // The tree may be gone by now, and its descriptors are to be closed all the same.
       await announced?.stop().catch(() => undefined)
       await tree.close()
+      opening.close()
     },
   }
 }
@@ -178,8 +181,23 @@ async function openMain(
   }
 }
 
+/** Those that answer, at once; the others one by one, when they do. */
+async function openAll(
+  { roots, locksExpire }: NamespaceOptions,
+  { openFurther }: Roots,
+  late: (root: Root) => void,
+): Promise<readonly Root[]> {
+  const opened = await Promise.allSettled(
+    roots.map((path) => openFurther(path, (files) => probeFurther(path, files, locksExpire), late)),
+  )
+  return opened.flatMap((each) => {
+    if (each.status === 'rejected') throw each.reason
+    return each.value ?? []
+  })
+}
+
 /** Need not. */
-async function openFurther(path: string, files: Files, locksExpire: boolean | undefined): Promise<Root> {
+async function probeFurther(path: string, files: Files, locksExpire: boolean | undefined): Promise<Root> {
   const probed = await probeCapabilities(files, '').catch((error: unknown) => {
     if (isErrno(error, 'EROFS', 'EACCES', 'EPERM')) return undefined
     throw error

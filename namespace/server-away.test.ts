@@ -1,8 +1,9 @@
 /** A bucket on a mount whose server goes away, beside one on the namespace root: who is told what, and what is there afterwards. */
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { FileCalls } from './files.ts'
+import type { OpenNamespace } from './namespace.ts'
 import {
   alice,
   bodyOf,
@@ -45,6 +46,7 @@ beforeEach(async () => {
     lockTimeoutMs: 300,
     openFiles: server.openFiles,
     openPulse: server.openPulse,
+    reach: server.reach,
     rootsChanged: () => {
       changes += 1
     },
@@ -128,6 +130,49 @@ test('a root that hangs: its buckets are SlowDown in bounded time, others go on,
   await nothingIsLeft()
   await works('far')
   await nothingIsLeft()
+})
+
+describe('a worker that starts', () => {
+  const start = () => {
+    changes = 0
+    return fixture.another({ callTimeoutMs: 100 })
+  }
+  const bucketsOn = async (worker: OpenNamespace) => {
+    const through = worker.as(alice)
+    expect((await through.buckets.list()).map(({ name }) => name)).toEqual(['docs', 'far'])
+    await put(through, 'docs', 'k', 'here')
+    expect(await get(through, 'docs', 'k')).toBe('here')
+    return Promise.all(['docs', 'far'].map((bucket) => codeOf(put(through, bucket, 'started', 'x'))))
+  }
+
+  test.each<{ when: string; calls?: readonly (keyof FileCalls)[] }>([
+    { when: 'hangs' },
+    { when: 'goes away while it is probed', calls: ['makeDirectory', 'writeAttribute'] },
+  ])('while a further root $when serves the others, and that one when it answers', async ({ calls }) => {
+    server.hang(far, calls)
+    const starting = start()
+    if (calls !== undefined) {
+      await isHanging()
+      await timePasses()
+    }
+    const worker = await starting
+    expect(worker.troubles()).toEqual([{ path: far, isMain: false, trouble: 'does not answer' }])
+    expect(changes).toBeGreaterThan(0)
+    expect(await bucketsOn(worker)).toEqual([undefined, 'SlowDown'])
+    await server.release()
+    await vi.waitFor(() => expect(worker.troubles()).toEqual([]), 10_000)
+    expect(await bucketsOn(worker)).toEqual([undefined, undefined])
+    expect(await get(worker.as(alice), 'far', 'k')).toBe('old')
+  })
+
+  test('and is closed before the root has answered leaves nothing open', async () => {
+    server.hang(far)
+    const before = server.open()
+    const worker = await start()
+    await worker.close()
+    await server.release()
+    expect(server.open()).toEqual(before)
+  })
 })
 
 test('a namespace root that hangs is told, and answers again by itself', async () => {

@@ -4,7 +4,7 @@ import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
 import { type Documents, documentReader } from './document-reader.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import type { Descriptor, FileCalls } from './files.ts'
+import { type Descriptor, type FileCalls, FileError } from './files.ts'
 import { type KeyLocks, keyLocks } from './key-lock.ts'
 import { join, state, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
@@ -15,8 +15,10 @@ import type { Bucket, Caller, VersioningDocument } from './verbs.ts'
 
 /** An opened tree: its roots, its locks, and the way from a bucket's name to its place. */
 export type Tree = {
-  /** The namespace root first. */
+  /** The namespace root first. A further one that does not answer when the tree is opened comes later. */
   readonly roots: readonly Root[]
+  /** Configured roots that are to come. */
+  readonly awaited: () => readonly string[]
   readonly main: Root
   readonly service: FileCalls
   readonly recordKey: Buffer
@@ -32,7 +34,11 @@ export type Tree = {
   close(): Promise<void>
 }
 
-export function openTree(roots: readonly Root[], recordKey: Buffer, options: Options): Tree {
+export function openTree(
+  { roots, awaited }: Pick<Tree, 'roots' | 'awaited'>,
+  recordKey: Buffer,
+  options: Options,
+): Tree {
   const [main] = roots
   if (main === undefined) throw new Error('a tree has at least its namespace root')
   const service = main.files.as(undefined)
@@ -41,6 +47,7 @@ export function openTree(roots: readonly Root[], recordKey: Buffer, options: Opt
   const locks = new LRUCache<string, KeyLocks>({ max: 10_000 })
   return {
     roots,
+    awaited,
     main,
     service,
     recordKey,
@@ -105,11 +112,20 @@ export async function findRecord(tree: Tree, name: string): Promise<BucketRecord
 export function rootOf(tree: Tree, record: BucketRecord): Root {
   const root = record.root === '' ? tree.main : tree.roots.find(({ path }) => path === record.root)
   if (root !== undefined) return root
+  requireNotAwaited(tree, record.root)
   tree.options.problems({ kind: 'root-not-configured', bucket: record.name, path: record.root })
   throw new NamespaceError('SlowDown', {
     message: `The bucket lies on ${record.root}, which is not among the configured roots of this gateway.`,
   })
 }
+
+/** Throws FileError ETIMEDOUT for what lies on a root that is to come: another root that it lies in is not its own. */
+export function requireNotAwaited(tree: Tree, absolute: string): void {
+  const on = tree.awaited().find((path) => contains(path.replace(/\/+$/, ''), absolute))
+  if (on !== undefined) throw new FileError('ETIMEDOUT', 'open', on)
+}
+
+export const contains = (outer: string, inner: string): boolean => outer === inner || inner.startsWith(`${outer}/`)
 
 type OfBucket = Parameters<typeof requireOwnTransit>[0]
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { readdir, readFile, utimes } from 'node:fs/promises'
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { alice, bodyOf, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
@@ -124,6 +124,35 @@ test('a multipart upload completed twice answers the same ETag and publishes onc
   expect((await complete('twice', uploadId, [part])).stat.eTag).toBe(stat.eTag)
   expect(await listAll(namespace, 'docs')).toEqual([])
 })
+
+test.each<{ what: string; change: (namespace: Namespace) => Promise<unknown> }>([
+  { what: 'and left alone', change: async () => undefined },
+  {
+    what: 'and given tags',
+    change: ({ objects }) => objects.amend({ bucket: 'docs', key: 'k' }, () => ({ tags: [{ key: 'a', value: 'b' }] })),
+  },
+  {
+    what: 'and archived',
+    change: async (through) => {
+      await through.documents.write('docs', 'versioning', { status: 'Enabled' })
+      await put(through, 'docs', 'k', 'next')
+    },
+  },
+])(
+  'a Complete repeated after the object was rewritten by a file user $what answers as before, and publishes nothing',
+  async ({ change }) => {
+    const uploadId = await begin('k')
+    const part = await putPart('k', uploadId, 1, fill('a', 10))
+    const { stat } = await complete('k', uploadId, [part])
+    await writeFile(inBucket('k'), 'by a file user')
+    await change(namespace)
+    const before = await get(namespace, 'docs', 'k')
+    const again = await complete('k', uploadId, [part])
+    expect(again.stat).toMatchObject({ eTag: stat.eTag, checksum: stat.checksum, sizeBytes: 10 })
+    expect(await get(namespace, 'docs', 'k')).toBe(before)
+    expect(await fixture.leftOvers()).toEqual([])
+  },
+)
 
 test('after Complete or Abort a late part is NoSuchUpload and changes nothing', async () => {
   const done = await begin('k')

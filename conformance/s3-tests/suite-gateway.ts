@@ -24,22 +24,29 @@ type User = {
   readonly secret: string
 }
 
-/** `root`: a tree to be served, a mount for example, which stays when the gateway goes; default: one of its own. */
-export async function startSuiteGateway(scheme: 'http' | 'https', root?: string): Promise<SuiteGateway> {
+type SuiteOptions = {
+  readonly scheme: 'http' | 'https'
+  /** The one that clients sign for. */
+  readonly region: string
+  /** A tree to be served, a mount for example, which stays when the gateway goes; default: one of its own. */
+  readonly root?: string | undefined
+}
+
+export async function startSuiteGateway({ scheme, region, root }: SuiteOptions): Promise<SuiteGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'causeway-s3-tests-'))
   const [https, http] = [await freePort(), await freePort()]
   await writeUsers(directory)
   const config = join(directory, 'causeway.toml')
   await writeFile(
     config,
-    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nsigv2_post = true\nprecheck_min_bytes = 0\nobject_ownership = "none"\npublic_access_block = false\nlifecycle_day = "2s"\n${elsewhere(root, directory)}`,
+    `[listen]\nhttps = "127.0.0.1:${https}"\nhttp = "127.0.0.1:${http}"\n[s3]\nregion = "${region}"\nsigv2_post = true\nprecheck_min_bytes = 0\nobject_ownership = "none"\npublic_access_block = false\nlifecycle_day = "2s"\n${elsewhere(root, directory)}`,
   )
   const place = ['--config', config, ...(root === undefined ? ['--data', directory] : [])]
   await execa(join(project, 'scripts/start'), [...place, '--detach'], { stdio: ['ignore', 'inherit', 'inherit'] })
   const known: User[] = []
   for (const name of users) known.push(await makeKey(name, place))
   const configuration = join(directory, 's3tests.conf')
-  await writeFile(configuration, suiteConfiguration(scheme, scheme === 'http' ? http : https, known))
+  await writeFile(configuration, suiteConfiguration({ scheme, region }, scheme === 'http' ? http : https, known))
   return {
     directory,
     configuration,
@@ -76,7 +83,7 @@ async function makeKey(name: string, place: readonly string[]): Promise<User> {
   }
 }
 
-function suiteConfiguration(scheme: 'http' | 'https', port: number, known: readonly User[]): string {
+function suiteConfiguration({ scheme, region }: SuiteOptions, port: number, known: readonly User[]): string {
   const section = (title: string, lines: Record<string, string | number>): string =>
     `[${title}]\n${Object.entries(lines)
       .map(([key, value]) => `${key} = ${value}\n`)
@@ -108,7 +115,7 @@ function suiteConfiguration(scheme: 'http' | 'https', port: number, known: reado
       section(`s3 ${user.name}`, {
         ...credentials(user),
         ...(user.name === 'tenant' ? { tenant: 'unused' } : {}),
-        ...(user.name === 'main' ? { lc_debug_interval: 2 } : {}),
+        ...(user.name === 'main' ? { lc_debug_interval: 2, ...placeOf(region) } : {}),
       }),
     ),
     section('iam', dummy('iam')),
@@ -116,6 +123,12 @@ function suiteConfiguration(scheme: 'http' | 'https', port: number, known: reado
     section('iam alt root', dummy('iamaltroot')),
   ].join('\n')
 }
+
+/**
+ * What the suite names when it makes a bucket by the name of its place, to ask for that name afterwards. us-east-1 is the one that must not be
+ * named: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+ */
+const placeOf = (region: string): Record<string, string> => (region === 'us-east-1' ? {} : { api_name: region })
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

@@ -9,8 +9,10 @@ import {
   type UploadStat,
   type UploadTarget,
 } from '#namespace'
+import { findBucketDocument } from '../bucket-documents.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { quoted } from '../headers.ts'
+import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import { encodeKey } from '../list-page.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
@@ -45,6 +47,7 @@ export const completeMultipartUpload = defineOperation({
     const { bucket, key, headers, body, namespace, endpoint } = call
     const target = uploadTarget(call)
     const parts = listedParts(body.Part)
+    const lifecycle = await findBucketDocument(namespace, bucket, 'lifecycle')
     const { stat } = await namespace.uploads.complete(target, parts, {
       precondition: await preconditionOf(headers, target, namespace),
       sizeBytes: objectSize(headers), // P-086
@@ -62,7 +65,11 @@ export const completeMultipartUpload = defineOperation({
         ETag: quoted(stat.eTag),
         ...typedChecksumElement(stat.checksum),
       },
-      { 'x-amz-version-id': stat.versionId, ...encryptionHeader(call.s3) },
+      {
+        'x-amz-version-id': stat.versionId,
+        ...encryptionHeader(call.s3),
+        'x-amz-expiration': lifecycleExpiration(lifecycle, stat),
+      },
     )
   },
 })

@@ -1,7 +1,10 @@
 import type { Description, ObjectStat, ObjectTarget } from '#namespace'
+import { findBucketDocument } from '../bucket-documents.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { descriptionFrom, parseTagging, quoted } from '../headers.ts'
+import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import { newObjectAccess } from '../object-access.ts'
+import { lockActions } from '../object-lock-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { checkCopySource, writePrecondition } from '../preconditions.ts'
 import type { S3Headers } from '../s3-request.ts'
@@ -19,6 +22,7 @@ export const copyObject = defineOperation({
   name: 'CopyObject',
   match: { method: 'PUT', on: 'object', headers: ['x-amz-copy-source'] },
   action: 's3:PutObject',
+  actionsByHeader: lockActions,
   async run(call) {
     const { bucket, key, headers, namespace, s3 } = call
     refuseUnsupportedHeaders(headers, s3)
@@ -29,6 +33,7 @@ export const copyObject = defineOperation({
     if (isSameObject(source, target) && source.versionId === undefined) refuseUnchangedCopy(headers)
     const access = await newObjectAccess(call) // P-144: the source's ACL is never taken over
     const lock = await lockOfNewObject(call) // Never the source's.
+    const lifecycle = await findBucketDocument(namespace, bucket, 'lifecycle')
     let sourceVersion: string | undefined
 
     const { stat } = await namespace.objects.copy(source, target, {
@@ -53,6 +58,7 @@ export const copyObject = defineOperation({
         'x-amz-version-id': stat.versionId,
         'x-amz-copy-source-version-id': sourceVersion,
         ...encryptionHeader(s3),
+        'x-amz-expiration': lifecycleExpiration(lifecycle, stat),
       },
     )
   },

@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { descriptionFrom } from '../headers.ts'
 import { newObjectAccess } from '../object-access.ts'
+import { lockActions } from '../object-lock-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { uploadChecksum } from './checksum-algorithm.ts'
 import { encryptionHeader } from './encryption-header.ts'
@@ -19,6 +20,7 @@ export const createMultipartUpload = defineOperation({
   name: 'CreateMultipartUpload',
   match: { method: 'POST', on: 'object', query: ['uploads'] },
   action: 's3:PutObject',
+  actionsByHeader: lockActions,
   async run(call) {
     const { bucket, key, headers, namespace, s3 } = call
     refuseUnsupportedHeaders(headers, s3)

@@ -5,6 +5,7 @@ import { GatewayError } from '../gateway-error.ts'
 import { checkTags, descriptionFrom, quoted } from '../headers.ts'
 import { encodeKey } from '../list-page.ts'
 import { newObjectAccess } from '../object-access.ts'
+import { lockActions } from '../object-lock-headers.ts'
 import { type Call, defineOperation } from '../operation.ts'
 import type { Content, Reply } from '../reply.ts'
 import type { S3Headers } from '../s3-request.ts'
@@ -21,6 +22,7 @@ export const postObject = defineOperation({
   name: 'PostObject',
   match: { method: 'POST', on: 'bucket' },
   action: undefined,
+  actionsByHeader: lockActions,
   async run(call) {
     const { bucket, directory, s3, now } = call
     const form = await call.readForm()

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { completeMultipartUpload } from './complete-multipart-upload.ts'
+import { copyObject } from './copy-object.ts'
 import { deleteBucketLifecycle } from './delete-bucket-lifecycle.ts'
 import { getBucketLifecycleConfiguration } from './get-bucket-lifecycle-configuration.ts'
 import { getObject } from './get-object.ts'
@@ -6,6 +8,7 @@ import { headObject } from './head-object.ts'
 import { putBucketLifecycleConfiguration } from './put-bucket-lifecycle-configuration.ts'
 import { putObject } from './put-object.ts'
 import { createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
+import { beginUpload, sendPart } from './testing/fill.ts'
 
 const element = (name: string, ...inner: readonly (string | number | boolean)[]) =>
   `<${name}>${inner.join('')}</${name}>`
@@ -123,7 +126,8 @@ describe('what is refused leaves the rules before as they were', () => {
 })
 
 it('an object says when it expires and by which rule, where one applies', async () => {
-  const { call, put } = await bucketHarness()
+  const harness = await bucketHarness()
+  const { call, put } = harness
   const key = 'days1/foo'
   await put(rules(rule(element('ID', 'rule 1'), element('Prefix', 'days1/'), on, days(1))))
   const said = { 'x-amz-expiration': 'expiry-date="Sun, 22 Nov 2026 00:00:00 GMT", rule-id="rule%201"' }
@@ -131,6 +135,20 @@ it('an object says when it expires and by which rule, where one applies', async 
   expect((await call(headObject, { bucket: 'photos', key })).headers).toMatchObject(said)
   const got = await call(getObject, { bucket: 'photos', key })
   expect(got.headers).toMatchObject(said)
-  const other = await call(putObject, { bucket: 'photos', key: 'other', bytes: 'x' })
-  expect(other.headers?.['x-amz-expiration']).toBeUndefined()
+  const copyTo = (to: string) =>
+    call(copyObject, { bucket: 'photos', key: to, headers: { 'x-amz-copy-source': `/photos/${key}` } })
+  expect((await copyTo('days1/copy')).headers).toMatchObject(said)
+  const complete = async (to: string) => {
+    const uploadId = await beginUpload(harness, to)
+    const eTag = await sendPart(harness, to, uploadId, 1, { bytes: 'x' })
+    const xml = element('CompleteMultipartUpload', element('Part', element('PartNumber', 1), element('ETag', eTag)))
+    return call(completeMultipartUpload, { bucket: 'photos', key: to, query: { uploadId }, xml })
+  }
+  expect((await complete('days1/upload')).headers).toMatchObject(said)
+  const others = [
+    await call(putObject, { bucket: 'photos', key: 'other', bytes: 'x' }),
+    await copyTo('other copy'),
+    await complete('other upload'),
+  ]
+  expect(others.map(({ headers }) => headers?.['x-amz-expiration'])).toEqual([undefined, undefined, undefined])
 })

@@ -2,6 +2,7 @@ import { findBucketDocument } from '../bucket-documents.ts'
 import { descriptionFrom, quoted } from '../headers.ts'
 import { lifecycleExpiration } from '../lifecycle-expiration.ts'
 import { newObjectAccess } from '../object-access.ts'
+import { lockActions } from '../object-lock-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { writePrecondition } from '../preconditions.ts'
 import { checksumHeader } from './checksum-elements.ts'
@@ -14,6 +15,7 @@ export const putObject = defineOperation({
   name: 'PutObject',
   match: { method: 'PUT', on: 'object' },
   action: 's3:PutObject',
+  actionsByHeader: lockActions,
   async run(call) {
     const { bucket, key, headers, namespace, s3 } = call
     refuseUnsupportedHeaders(headers, s3)

@@ -8,6 +8,7 @@ import { openPosixFiles } from '../posix-files.ts'
 export type HangingFiles = {
   readonly openFiles: (path: string, options: { readonly threads: number }) => Files
   readonly openPulse: (path: string) => Files
+  readonly reach: (path: string) => Promise<void>
   /** From now on, for the mount at `root` ('' for any): these calls, or all and the pulse. */
   hang(root: string, calls?: readonly (keyof FileCalls)[]): void
   /** What hangs stays so; calls from now on are answered. */
@@ -86,6 +87,7 @@ export function hangingFiles(): HangingFiles {
         hangs(path, 'pulse') ? wait('pulse', async () => answer) : Promise.resolve(answer)
       return { ...files, as: (identity) => ({ ...files.as(identity), space }) }
     },
+    reach: (path) => (hangs(path, 'pulse') ? wait('pulse', async () => undefined) : Promise.resolve()),
     hang(root, calls) {
       hang = { root, calls }
     },
