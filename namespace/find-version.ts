@@ -1,7 +1,7 @@
 import { NamespaceError } from './errors.ts'
 import type { PosixIdentity, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
-import { type History, historyOf, identityOf, listEntries, versionsDirectory } from './history.ts'
+import { type History, historyOf, identityOf, isTorn, listEntries, versionsDirectory } from './history.ts'
 import { join, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
@@ -80,6 +80,22 @@ export async function readHistory(place: Place, key: string, current: Located | 
   return historyOf(current && identityOf(current), entries)
 }
 
+/** Looks once more where a writer came between the two looks (history.ts, isTorn): who reads takes no lock. */
+const looksMost = 4
+
+/** What a key has: its current version, by `find`, and what lies behind it. */
+export async function readVersions(
+  place: Place,
+  key: string,
+  find: () => Promise<Located | undefined>,
+): Promise<{ readonly current: Located | undefined; readonly history: History }> {
+  for (let look = 1; ; look += 1) {
+    const current = await find()
+    const history = await readHistory(place, key, current)
+    if (look === looksMost || !isTorn(current && identityOf(current), history)) return { current, history }
+  }
+}
+
 export const entryPath = (place: Place, key: string, name: string): string =>
   within(place, join(versionsDirectory(key), name))
 
@@ -128,8 +144,7 @@ export async function requireObject(place: Place, version: LocatedVersion): Prom
   })
 }
 
-/** The marker that says that the key is deleted; undefined where it has an object, or never was deleted in this way. */
-export async function findLatestMarker(place: Place, key: string): Promise<VersionEntry | undefined> {
-  const newest = (await readHistory(place, key, undefined)).older[0]
-  return newest?.isMarker === true ? newest : undefined
+/** The newest entry of a key that has no current version: the marker that says that it is deleted, or, where somebody writes it just then, a version. */
+export async function findNewestEntry(place: Place, key: string): Promise<VersionEntry | undefined> {
+  return (await readHistory(place, key, undefined)).older[0]
 }

@@ -55,6 +55,15 @@ export function historyOf(current: Identity | undefined, entries: readonly Versi
   return { older, own, hidden, above, void: gone, orderMin: Math.max(...orders) + 1 }
 }
 
+/**
+ * Were the current version and these entries looked at on either side of somebody's write? Also so where file users have been at work: a current file
+ * was removed, or one of before put back.
+ */
+export const isTorn = (current: Identity | undefined, { older, above }: History): boolean =>
+  current === undefined
+    ? older[0]?.isMarker === false
+    : current.isCertain && (above.length > 0 || (older[0]?.order ?? -1) > current.order)
+
 const isOwn = (current: Identity, entry: VersionEntry): boolean =>
   entry.versionId === current.versionId && entry.order === current.order
 

@@ -2,7 +2,7 @@ import { commonPrefix } from './common-prefix.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileType, Scan } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
-import { asCurrent, findEntry, invalidVersionId, type LocatedVersion, readHistory } from './find-version.ts'
+import { asCurrent, findEntry, invalidVersionId, type LocatedVersion, readVersions } from './find-version.ts'
 import { identityOf } from './history.ts'
 import { transit } from './layout.ts'
 import { walkPlace } from './list-objects.ts'
@@ -11,9 +11,9 @@ import type { ScanCache } from './scan-cache.ts'
 import type { Version, VersionPage, VersionQuery } from './verbs.ts'
 import { isVersionId, orderOfId, parseVersionName } from './version-name.ts'
 import { type WalkEntry, walk } from './walk.ts'
+import type { WalkQuery } from './walk-frame.ts'
 
 type Entry = Version | { readonly prefix: string }
-type Walked = AsyncGenerator<WalkEntry, void, undefined>
 
 /** Keys whose versions are looked up at the same time. */
 const batchKeys = 32
@@ -21,7 +21,7 @@ const batchKeys = 32
 /**
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
  *
- * Two walks side by side: that of the objects, and that of `.s3/versions`, whose directories are keys. Where either comes to a key, its versions
+ * Two walks: that of the objects, and that of `.s3/versions`, whose directories are keys. Where either comes to a key, its versions
  * are the current one and what its directory there holds, newest first.
  */
 export async function listVersions(place: Place, query: VersionQuery): Promise<VersionPage> {
@@ -85,8 +85,8 @@ type Versions = {
 
 /** Newest first; only what a page needs is looked up. */
 async function versionRefs(place: Place, key: string): Promise<Versions> {
-  const current = await tolerant(() => findObject(place, key))
-  const { older } = await readHistory(place, key, current)
+  const { current, history } = await readVersions(place, key, () => tolerant(() => findObject(place, key)))
+  const { older } = history
   const first = current === undefined ? [] : [current]
   const identities = [...first.map(identityOf), ...older]
   return {
@@ -125,51 +125,81 @@ async function tolerant(look: () => Promise<Located | undefined>): Promise<Locat
   }
 }
 
-type Name = { readonly kind: 'key' | 'prefix'; readonly name: string; readonly isCertain: boolean }
+type WalkName = { readonly kind: 'key' | 'prefix'; readonly name: string }
+type Name = WalkName & { readonly isCertain: boolean }
 
-/** Keys and common prefixes of both walks in byte order, each once. */
+/** Names that are taken from the tree before what lies behind them is looked at. */
+const chunkNames = 1000
+
+/**
+ * Keys and common prefixes of both walks in byte order, each once. A version that is replaced or removed has its second name before it loses its first
+ * one: so the tree is walked first, and then, over the same names, the versions. Side by side a walk could find it in neither.
+ */
 async function* mergedNames(place: Place, query: VersionQuery): AsyncGenerator<Name, void, undefined> {
-  const { prefix, delimiter, keyMarker: after } = query
-  const isVersioned = (await place.service.statPath(within(place, transit.versions))) !== undefined
-  const walks: readonly Walked[] = [
-    walkPlace(place, { prefix, delimiter, after }),
-    ...(isVersioned ? [walk(versionsSource(place), { prefix, delimiter, after })] : []),
-  ]
+  const { prefix, delimiter, max } = query
+  const inChunk = Math.min(max + 1, chunkNames)
+  let after = query.keyMarker
+  const objects = walkPlace(place, { prefix, delimiter, after })
   try {
-    const heads = await Promise.all(walks.map(nextName))
     for (;;) {
-      const [objects, versions] = heads
-      const order = compare(objects, versions)
-      const name = order <= 0 ? objects : versions
-      if (name === undefined) return
-      // A directory on its way is walked in both trees; that of the objects has proven that there is a key in it.
-      yield { ...name, isCertain: order <= 0 }
-      if (order <= 0 && walks[0] !== undefined) heads[0] = await nextName(walks[0])
-      if (order >= 0 && walks[1] !== undefined) heads[1] = await nextName(walks[1])
+      const ahead = await take(objects, inChunk)
+      const last = ahead.length < inChunk ? undefined : ahead.map(nameOf).at(-1)
+      yield* merged(ahead.map(nameOf), versionNames(place, { prefix, delimiter, after }), last)
+      if (last === undefined) return
+      after = last.name
     }
   } finally {
-    for (const each of walks) await each.return(undefined)
+    await objects.return(undefined)
   }
 }
 
-async function nextName(walked: Walked): Promise<Omit<Name, 'isCertain'> | undefined> {
-  const { value } = await walked.next()
-  if (value === undefined) return undefined
-  return value.kind === 'prefix' ? { kind: 'prefix', name: value.prefix } : { kind: 'key', name: value.key }
+/** Up to `last`, where there is one. A directory on its way is walked in both trees; that of the objects has proven that there is a key in it. */
+async function* merged(
+  ahead: readonly WalkName[],
+  behind: AsyncGenerator<WalkName, void, undefined>,
+  last: WalkName | undefined,
+): AsyncGenerator<Name, void, undefined> {
+  try {
+    let index = 0
+    let version = await next(behind)
+    for (;;) {
+      const object = ahead[index]
+      const order = compare(object, version)
+      const name = order <= 0 ? object : version
+      if (name === undefined || (last !== undefined && compare(name, last) > 0)) return
+      yield { ...name, isCertain: order <= 0 }
+      if (order <= 0) index += 1
+      if (order >= 0) version = await next(behind)
+    }
+  } finally {
+    await behind.return(undefined)
+  }
 }
 
+async function* versionNames(place: Place, query: WalkQuery): AsyncGenerator<WalkName, void, undefined> {
+  if ((await place.service.statPath(within(place, transit.versions))) === undefined) return
+  for await (const entry of walk(versionsSource(place), query)) yield nameOf(entry)
+}
+
+async function next<Item>(items: AsyncGenerator<Item, void, undefined>): Promise<Item | undefined> {
+  return (await items.next()).value ?? undefined
+}
+
+const nameOf = (entry: WalkEntry): WalkName =>
+  entry.kind === 'prefix' ? { kind: 'prefix', name: entry.prefix } : { kind: 'key', name: entry.key }
+
 /** What has ended comes last. */
-function compare(left: Omit<Name, 'isCertain'> | undefined, right: Omit<Name, 'isCertain'> | undefined): number {
+function compare(left: WalkName | undefined, right: WalkName | undefined): number {
   if (left === undefined || right === undefined) return Number(left === undefined) - Number(right === undefined)
   return Buffer.compare(Buffer.from(left.name), Buffer.from(right.name))
 }
 
-async function take(names: AsyncGenerator<Name, void, undefined>, count: number): Promise<Name[]> {
-  const batch: Name[] = []
+async function take<Item>(items: AsyncGenerator<Item, void, undefined>, count: number): Promise<Item[]> {
+  const batch: Item[] = []
   while (batch.length < count) {
-    const { value } = await names.next()
-    if (value === undefined) break
-    batch.push(value)
+    const item = await next(items)
+    if (item === undefined) break
+    batch.push(item)
   }
   return batch
 }

@@ -2,10 +2,11 @@ import { Readable } from 'node:stream'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
-import { findLatestMarker, findVersion, requireObject } from './find-version.ts'
+import { findNewestEntry, findVersion, requireObject } from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { type Place, requireBucket } from './place.ts'
 import type { ObjectStat, OpenObject } from './verbs.ts'
+import type { VersionEntry } from './version-name.ts'
 
 /** Content up to this comes back inside the look-up and goes out in the same write as the headers. */
 const smallBytesMax = 64 * 1024
@@ -32,13 +33,25 @@ export async function readObject(
     const version = await findVersion(place, key, versionId, want)
     return version === undefined ? Promise.reject(await missing(place, key, versionId)) : requireObject(place, version)
   }
-  const located = await findObject(place, key, want)
-  if (located === undefined) throw await missing(place, key)
-  return located
+  for (let look = 1; ; look += 1) {
+    const located = await findObject(place, key, want)
+    if (located !== undefined) return located
+    const newest = (await place.versioning()) === undefined ? undefined : await findNewestEntry(place, key)
+    // It came and was archived between the two looks, or a file user has removed it.
+    const isThere = newest?.isMarker === false && look < looksMost
+    if (!isThere) throw await missing(place, key, undefined, newest)
+  }
 }
 
+const looksMost = 4
+
 /** NoSuchBucket when it is the bucket that went away. After a DELETE in a versioned bucket it says so (P-171). */
-async function missing(place: Place, key: string, versionId?: string): Promise<NamespaceError> {
+async function missing(
+  place: Place,
+  key: string,
+  versionId: string | undefined,
+  newest?: VersionEntry,
+): Promise<NamespaceError> {
   keyPath(key)
   await requireBucket(place)
   if (versionId !== undefined) {
@@ -46,8 +59,7 @@ async function missing(place: Place, key: string, versionId?: string): Promise<N
     if ((await place.versioning()) === undefined) return new NamespaceError('NoSuchKey', { Key: key })
     return new NamespaceError('NoSuchVersion', { Key: key, VersionId: versionId })
   }
-  const marker = await findLatestMarker(place, key)
-  const of = marker && { 'x-amz-delete-marker': 'true', 'x-amz-version-id': marker.versionId }
+  const of = newest?.isMarker === true && { 'x-amz-delete-marker': 'true', 'x-amz-version-id': newest.versionId }
   return new NamespaceError('NoSuchKey', { Key: key, ...of })
 }
 
