@@ -153,8 +153,11 @@ async function sendFile(
   raw: ServerResponse,
   socket: Socket,
 ): Promise<number> {
+  // Corked here, or Node would cork it until its next turn: the headers are mostly with the kernel when this returns.
+  socket.cork()
   // Not flushHeaders: it sends them as UTF-8, and header values are Latin-1.
   raw.write('', 'latin1')
+  socket.uncork()
   if (!(await flushed(socket))) return 0
   const sentBytes = await sentOrCut(
     object.send(() => descriptorOf(socket), offset, lengthBytes),
