@@ -92,7 +92,8 @@ function mayHaveLength(status: number, method: string): boolean {
 async function sendObject(answer: Reply, content: ObjectContent, target: ReplyTarget): Promise<Sent> {
   const { object, offset, lengthBytes } = content
   try {
-    const headers = { ...headersOf(answer, target), 'content-length': lengthBytes }
+    const headers = headersOf(answer, target)
+    headers['content-length'] = lengthBytes
     if (target.method === 'HEAD' || lengthBytes === 0)
       return await sendBuffer(answer.status, headers, undefined, target)
     if (object.small !== undefined) {
