@@ -173,7 +173,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     // The body has passed this very operation's schema, which is what its type stands for (defineOperation).
     const result = await operation.run(call as Call)
     exchange.runMs = elapsed(exchange) - exchange.authMs
-    const answered = { ...result, headers: { ...result.headers, ...(await crossOriginHeaders(s3)) } }
+    const crossOrigin = s3.headers.get('origin') === undefined ? undefined : await crossOriginHeaders(s3)
+    const answered = crossOrigin === undefined ? result : { ...result, headers: { ...result.headers, ...crossOrigin } }
 
     closeIfLeaving(raw, reply)
     const sent = await sendReply(answered, { reply, method, requestId: front.requestId, hostId })

@@ -11,7 +11,7 @@ const identity = {
 }
 const found = { secret: 'secret', identity: { ...identity, email: undefined, posix: undefined } }
 
-const directoryOf = (find: () => Promise<typeof found>): Directory => ({
+const directoryOf = (find: Directory['findByAccessKey']): Directory => ({
   findByAccessKey: find,
   authenticate: async () => undefined,
   findByCanonicalId: async () => undefined,
@@ -25,6 +25,17 @@ it('an answer in time is passed on', async () => {
     { timeoutMs: 60_000, isAway: () => false },
   )
   expect(await directory.findByAccessKey('AKIA')).toBe(found)
+})
+
+it('what is known at once is not waited for, and not told while the mount is away', async () => {
+  let isAway = false
+  const known = boundedDirectory(
+    directoryOf(() => found),
+    { timeoutMs: 60_000, isAway: () => isAway },
+  )
+  expect(known.findByAccessKey('AKIA')).toBe(found)
+  isAway = true
+  await expect(known.findByAccessKey('AKIA')).rejects.toMatchObject({ code: 'SlowDown' })
 })
 
 it('a directory that does not answer is SlowDown', async () => {

@@ -9,18 +9,25 @@ export function boundedDirectory(
   directory: Directory,
   { timeoutMs, isAway }: { readonly timeoutMs: number; readonly isAway: () => boolean },
 ): Directory {
-  const bounded = async <Answer>(ask: () => Promise<Answer>): Promise<Answer> => {
-    if (isAway()) throw noAnswer()
+  const inTime = async <Answer>(answer: Promise<Answer>): Promise<Answer> => {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => late.reject(noAnswer()), timeoutMs)
     try {
-      return await Promise.race([ask(), late.promise])
+      return await Promise.race([answer, late.promise])
     } finally {
       clearTimeout(timer)
     }
   }
+  const bounded = async <Answer>(ask: () => Promise<Answer>): Promise<Answer> => {
+    if (isAway()) throw noAnswer()
+    return inTime(ask())
+  }
   return {
-    findByAccessKey: (accessKeyId) => bounded(() => directory.findByAccessKey(accessKeyId)),
+    findByAccessKey(accessKeyId) {
+      if (isAway()) return Promise.reject(noAnswer())
+      const answer = directory.findByAccessKey(accessKeyId)
+      return answer instanceof Promise ? inTime(answer) : answer
+    },
     authenticate: (name, password) => bounded(() => directory.authenticate(name, password)),
     findByCanonicalId: (canonicalId) => bounded(() => directory.findByCanonicalId(canonicalId)),
     findByEmail: (address) => bounded(() => directory.findByEmail(address)),

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import { AuthError, type ObjectOwnership, type Policy, type PublicAccessBlock, parsePolicy } from '#auth'
 import { type Bucket, type Grant, type Namespace, NamespaceError } from '#namespace'
-import { type BucketDocument, type BucketDocuments, findBucketDocument } from './bucket-documents.ts'
+import { readBucketDocuments } from './bucket-documents.ts'
 import type { S3Config } from './config.ts'
 import { ownershipOf } from './effective-ownership.ts'
 import { publicAccessOf } from './effective-public-access.ts'
@@ -26,23 +26,16 @@ export async function readBucketAccess(
 ): Promise<BucketAccess> {
   const bucket = await namespace.buckets.find(name)
   if (bucket === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
-  const find = <Name extends BucketDocument>(document: Name): Promise<BucketDocuments[Name] | undefined> =>
-    findBucketDocument(namespace, name, document)
-  const [policy, acl, ownership, publicAccess, lock] = await Promise.all([
-    find('policy'),
-    find('acl'),
-    find('ownership'),
-    find('public-access'),
-    find('object-lock'),
-  ])
+  const document = await readBucketDocuments(namespace, name)
+  const policy = document('policy')
   return {
     bucket,
     policy: policy && parsed(policy.text, name),
     asksForTags: policy !== undefined && /s3:existingobjecttag\//i.test(policy.text),
-    acl: acl?.grants,
-    ownership: ownershipOf(ownership),
-    publicAccess: publicAccessOf(publicAccess, s3),
-    hasObjectLock: lock !== undefined,
+    acl: document('acl')?.grants,
+    ownership: ownershipOf(document('ownership')),
+    publicAccess: publicAccessOf(document('public-access'), s3),
+    hasObjectLock: document('object-lock') !== undefined,
   }
 }
 

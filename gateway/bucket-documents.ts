@@ -48,6 +48,16 @@ export async function findBucketDocument<Name extends BucketDocument>(
   return (await namespace.documents.find(bucket, name)) as BucketDocuments[Name] | undefined
 }
 
+/** All of a bucket as they were at one moment, by name. Throws NoSuchBucket. */
+export async function readBucketDocuments(
+  namespace: Namespace,
+  bucket: string,
+): Promise<<Name extends BucketDocument>(name: Name) => BucketDocuments[Name] | undefined> {
+  const read = await namespace.documents.read(bucket)
+  // As above.
+  return (name) => read(name) as BucketDocuments[typeof name] | undefined
+}
+
 /** Holds for the next request on every worker of this machine. Throws NoSuchBucket. */
 export function writeBucketDocument<Name extends BucketDocument>(
   namespace: Namespace,

@@ -42,8 +42,9 @@ export function readFront(request: IncomingMessage, behindNginx: boolean): Front
 export function clientHeaders(request: IncomingMessage, { precheck }: Front): (readonly [string, string])[] {
   const pairs: (readonly [string, string])[] = []
   for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
-    const [name = '', value = ''] = request.rawHeaders.slice(index, index + 2)
-    if (name.toLowerCase() !== FRONT_HEADER) pairs.push([name, value])
+    const name = request.rawHeaders[index] ?? ''
+    const value = request.rawHeaders[index + 1] ?? ''
+    if (name.length !== FRONT_HEADER.length || name.toLowerCase() !== FRONT_HEADER) pairs.push([name, value])
   }
   if (precheck?.contentLength !== undefined) pairs.push(['content-length', precheck.contentLength])
   return pairs

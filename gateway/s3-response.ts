@@ -92,7 +92,8 @@ function mayHaveLength(status: number, method: string): boolean {
 async function sendObject(answer: Reply, content: ObjectContent, target: ReplyTarget): Promise<Sent> {
   const { object, offset, lengthBytes } = content
   try {
-    const headers = { ...headersOf(answer, target), 'content-length': lengthBytes }
+    const headers = headersOf(answer, target)
+    headers['content-length'] = lengthBytes
     if (target.method === 'HEAD' || lengthBytes === 0)
       return await sendBuffer(answer.status, headers, undefined, target)
     if (object.small !== undefined) {
@@ -153,8 +154,11 @@ async function sendFile(
   raw: ServerResponse,
   socket: Socket,
 ): Promise<number> {
+  // Corked here, or Node would cork it until its next turn: the headers are mostly with the kernel when this returns.
+  socket.cork()
   // Not flushHeaders: it sends them as UTF-8, and header values are Latin-1.
   raw.write('', 'latin1')
+  socket.uncork()
   if (!(await flushed(socket))) return 0
   const sentBytes = await sentOrCut(
     object.send(() => descriptorOf(socket), offset, lengthBytes),

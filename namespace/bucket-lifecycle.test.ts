@@ -161,6 +161,30 @@ test('a document that cannot be read is an error, never taken for none', async (
   expect(await codeOf(namespace.documents.find('docs', 'policy'))).toBe('InternalError')
 })
 
+test('documents read in one go are those of that moment, and only the one that cannot be read throws', async () => {
+  const worker = await fixture.another()
+  for (const text of ['alice', 'bobby', 'carol']) {
+    await namespace.documents.write('docs', 'policy', { text })
+    const read = await worker.as(alice, { forOneRequest: true }).documents.read('docs')
+    expect(read('policy')).toEqual({ text })
+    expect(read('cors')).toBeUndefined()
+  }
+  await writeFile(inState('buckets/docs/cors.json'), '{')
+  const read = await worker.as(alice, { forOneRequest: true }).documents.read('docs')
+  expect(read('policy')).toEqual({ text: 'carol' })
+  expect(() => read('cors')).toThrow("The document 'cors' of bucket docs is damaged")
+  expect(() => read('../docs/policy')).toThrow('is no name of a document')
+  expect(await codeOf(namespace.documents.read('none'))).toBe('NoSuchBucket')
+})
+
+test("a bucket's record that somebody has rewritten at the same size is seen by the next request", async () => {
+  const path = inState('buckets/docs/bucket.json')
+  for (const id of ['a', 'b', 'c'].map((letter) => letter.repeat(32))) {
+    await writeFile(path, (await readFile(path, 'utf8')).replace(/"id": "[^"]*"/, `"id": "${id}"`))
+    expect((await fixture.open.as(alice, { forOneRequest: true }).buckets.find('docs'))?.id).toBe(id)
+  }
+})
+
 test('a document written while its bucket is removed is NoSuchBucket, and does not reach the next bucket of that name', async () => {
   const watched = watchedFiles()
   const slow = (await fixture.another({ openFiles: watched.openFiles })).as(alice)

@@ -7,7 +7,7 @@ import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './ca
 import { checkTree, type Finding } from './check-tree.ts'
 import { completeUpload } from './complete-upload.ts'
 import { copyObject, type Source } from './copy-object.ts'
-import { findDocument, removeDocument, writeDocument } from './documents.ts'
+import { findDocument, readBucketDocuments, removeDocument, writeDocument } from './documents.ts'
 import { NamespaceError } from './errors.ts'
 import type { Expired } from './expire.ts'
 import { isErrno, namespaceErrorOf } from './file-errors.ts'
@@ -316,6 +316,7 @@ function namespaceOf(
     },
     documents: {
       find: (bucket, name) => coded(findDocument({ find, readDocuments }, bucket, name)),
+      read: (bucket) => coded(readBucketDocuments({ find, readDocuments }, bucket)),
       write: (bucket, name, value) => coded(writeDocument(tree, bucket, name, value)),
       remove: (bucket, name) => coded(removeDocument(tree, bucket, name)),
     },

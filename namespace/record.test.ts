@@ -42,6 +42,22 @@ test('a record of another bucket or another master key is not believed', () => {
   expect(decodeRecord(bytes, 'bucket', Buffer.alloc(32, 2))?.trusted).toBe(false)
 })
 
+test('what is remembered of a record holds for its very text, its bucket and its key', () => {
+  const other = Buffer.alloc(32, 2)
+  const bytes = encodeRecord(record, 'bucket', key)
+  const sameSize = encodeRecord({ ...record, eTag: record.eTag.replace('5', '6') }, 'bucket', key)
+  expect(sameSize.length).toBe(bytes.length)
+  for (let time = 0; time < 2; time += 1) {
+    expect(decodeRecord(bytes, 'bucket', key)).toMatchObject({ trusted: true, record: { eTag: record.eTag } })
+    expect(decodeRecord(sameSize, 'bucket', key)?.record.eTag).not.toBe(record.eTag)
+    expect(decodeRecord(bytes, 'other', key)?.trusted).toBe(false)
+    expect(decodeRecord(bytes, 'bucket', other)?.trusted).toBe(false)
+    const forged = Buffer.from(bytes)
+    forged[forged.indexOf('5eb6')] = 0x37
+    expect(decodeRecord(forged, 'bucket', key)?.trusted).toBe(false)
+  }
+})
+
 test('what is no record is none, and never an error', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json(), fc.constant('{"v":1,"mac":""}')), (text) => {

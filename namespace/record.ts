@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Checksum, ContentHeaders, Description, Owner } from './verbs.ts'
 
 /**
@@ -68,6 +69,30 @@ export function encodeRecord(record: StoredRecord, bucketId: string, key: Buffer
 /** undefined: no record (damaged, another format, a bare mark). */
 export function decodeRecord(bytes: Buffer, bucketId: string, key: Buffer): ReadRecord | undefined {
   const text = bytes.toString('utf8')
+  const known = decodedWith(key)
+  const name = `${bucketId}\n${text}`
+  const before = known.get(name)
+  if (before !== undefined) return before
+  const read = decodeText(text, bucketId, key)
+  if (read !== undefined) known.set(name, read)
+  return read
+}
+
+/**
+ * A record is read with every request of its object, and its mac is the dearest of it: the same text in the same bucket under the same key
+ * is the same record. What a file has is looked at each time all the same; only what it means is remembered.
+ */
+const decoded = new WeakMap<Buffer, LRUCache<string, ReadRecord>>()
+
+function decodedWith(key: Buffer): LRUCache<string, ReadRecord> {
+  const known =
+    decoded.get(key) ??
+    new LRUCache({ maxSize: 8 * 2 ** 20, maxEntrySize: 8192, sizeCalculation: (_, name) => name.length })
+  decoded.set(key, known)
+  return known
+}
+
+function decodeText(text: string, bucketId: string, key: Buffer): ReadRecord | undefined {
   const record = parse(text)
   if (record === undefined) return undefined
   const mac = macPattern.exec(text)?.[1]

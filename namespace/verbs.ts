@@ -336,6 +336,8 @@ export type Namespace = {
   /** Configuration of a bucket by name: 'policy', 'cors' … JSON values. */
   readonly documents: {
     find(bucket: string, name: string): Promise<unknown>
+    /** All of a bucket, as one look saw them: what answers by name, and throws what `find` would. */
+    read(bucket: string): Promise<(name: string) => unknown>
     write(bucket: string, name: string, value: unknown): Promise<void>
     remove(bucket: string, name: string): Promise<void>
   }

@@ -38,6 +38,17 @@ describe('a cached directory', () => {
     expect(asked).toEqual(['known', 'unknown'])
   })
 
+  it('says at once what it knows, and only as long as that holds', async () => {
+    const { asked, directory } = counting(async () => ({ secret, identity: alice }))
+    const cached = cachedDirectory(directory, { ttlMs: 60 })
+    expect(cached.findByAccessKey('a')).toBeInstanceOf(Promise)
+    await cached.findByAccessKey('a')
+    expect(cached.findByAccessKey('a')).toEqual({ secret, identity: alice })
+    await sleep(70)
+    expect(cached.findByAccessKey('a')).toBeInstanceOf(Promise)
+    expect(asked).toEqual(['a', 'a'])
+  })
+
   it('asks again when the time is over, counted from the question', async () => {
     const { asked, directory } = counting(async () => {
       await sleep(40)

@@ -22,9 +22,9 @@ export function cachedDirectory(directory: Directory, { ttlMs = 750 }: { ttlMs?:
     },
   })
   return {
-    async findByAccessKey(accessKeyId) {
-      const answer = await answers.fetch(accessKeyId)
-      return answer?.found
+    findByAccessKey(accessKeyId) {
+      const known = answers.get(accessKeyId)
+      return known === undefined ? answers.fetch(accessKeyId).then((answer) => answer?.found) : known.found
     },
     authenticate: (name, password) => directory.authenticate(name, password),
     findByCanonicalId: (canonicalId) => directory.findByCanonicalId(canonicalId),

@@ -6,9 +6,9 @@ export type SecretAndIdentity = { readonly secret: string; readonly identity: Id
 export type Directory = {
   /**
    * undefined for an access key that is unknown, disabled, damaged, or whose user is gone: callers cannot and need not tell them
-   * apart. What changes in the directory holds within 2 seconds.
+   * apart. What changes in the directory holds within 2 seconds. At once where it is known: every request asks.
    */
-  findByAccessKey(accessKeyId: string): Promise<SecretAndIdentity | undefined>
+  findByAccessKey(accessKeyId: string): SecretAndIdentity | undefined | Promise<SecretAndIdentity | undefined>
   /** undefined for an unknown user or a wrong password, in about the same time. The identity's accessKeyId is ''. */
   authenticate(name: string, password: string): Promise<Identity | undefined>
   /**

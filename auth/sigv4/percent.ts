@@ -37,6 +37,13 @@ export function reencode(text: string): string {
 /** Decodes once, as UTF-8; a `%` without two hex digits stands for itself and `+` for a plus (P-030). */
 export function decodeOnce(text: string): string {
   if (!text.includes('%')) return text
+  if (ASCII.test(text)) {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      // Stray percent signs, or no UTF-8: byte by byte.
+    }
+  }
   const bytes: number[] = []
   for (let at = 0; at < text.length; at += 1) {
     const decoded = text.charCodeAt(at) === PERCENT ? hexByte(text, at + 1) : -1
@@ -46,6 +53,7 @@ export function decodeOnce(text: string): string {
   return Buffer.from(bytes).toString('utf8')
 }
 
+const ASCII = /^[\x00-\x7f]*$/
 const PERCENT = 0x25
 
 function hexByte(text: string, at: number): number {

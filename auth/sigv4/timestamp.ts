@@ -13,9 +13,11 @@ const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (GMT
 export function parseIsoBasic(text: string): Timestamp | undefined {
   const match = ISO_BASIC.exec(text)
   if (match === null) return undefined
-  const [, year, month, day, hour, minute, second] = match.map(Number)
-  const epochMs = Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second)
-  return epochMs >= 0 && isoBasic(epochMs) === text ? { iso: text, epochMs } : undefined
+  const [, year, month, day, hour, minute, second] = match
+  // Refuses what is out of range but for the 31st of a shorter month and 24:00, which become a day that comes later.
+  const epochMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  const isThatDay = new Date(epochMs).getUTCDate() === Number(day)
+  return epochMs >= 0 && isThatDay ? { iso: text, epochMs } : undefined
 }
 
 /** x-amz-date or Date: `20130524T000000Z` or `Fri, 24 May 2013 00:00:00 GMT`. */

@@ -91,6 +91,24 @@ void settleAll(napi_env env, napi_value, void* context, void*) {
     if (job->next != Next::writable || !waitWritable(job)) settle(env, job);
 }
 
+}  // namespace
+
+void settleNow(Job* job) {
+  auto loop = job->loop;
+  napi_env env = loop->env;
+  napi_handle_scope handles;
+  napi_callback_scope turn;
+  napi_value resource = nullptr;
+  napi_open_handle_scope(env, &handles);
+  napi_create_object(env, &resource);
+  napi_open_callback_scope(env, resource, loop->turns, &turn);
+  settle(env, job);
+  napi_close_callback_scope(env, turn);  // what waits for the promise runs here
+  napi_close_handle_scope(env, handles);
+}
+
+namespace {
+
 // ---- Arguments -----------------------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<Loop> loopOf(napi_env env) {
@@ -825,6 +843,7 @@ napi_value init(napi_env env, napi_value exports) {
   napi_set_instance_data(env, held, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Loop>*>(data); }, nullptr);
   napi_create_threadsafe_function(env, nullptr, nullptr, text(env, "causeway"), 0, 1, nullptr, nullptr, &loop, settleAll, &loop.back);
   napi_unref_threadsafe_function(env, loop.back);
+  napi_async_init(env, nullptr, text(env, "causeway"), &loop.turns);
   napi_add_async_cleanup_hook(env, leave, held, nullptr);  // after the function above, so that it runs before that one's own
 
   const std::pair<const char*, napi_callback> calls[] = {

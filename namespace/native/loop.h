@@ -42,6 +42,7 @@ struct Loop : std::enable_shared_from_this<Loop> {
   napi_env env = nullptr;
   uv_loop_t* uv = nullptr;
   napi_threadsafe_function back = nullptr;
+  napi_async_context turns = nullptr;  // of what comes from the loop itself, see settleNow
   napi_ref makeError = nullptr;
   std::vector<std::weak_ptr<Pool>> pools;  // all of this environment
   size_t inFlight = 0;                   // promises not settled yet
@@ -277,5 +278,8 @@ inline void Loop::finished(Job* job) {
   }
   if (first) napi_call_threadsafe_function(back, nullptr, napi_tsfn_nonblocking);
 }
+
+// On JavaScript's thread, from a callback of libuv's: `finished` would have this thread wake itself for a turn later.
+void settleNow(Job* job);
 
 }  // namespace causeway

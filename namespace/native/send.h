@@ -179,7 +179,10 @@ inline void onWritable(uv_poll_t* poll, int, int) {
   if (s.isAtHand && s.remaining <= lastBytes) {  // waking a thread would cost more
     ssize_t n = sendLast(s, job->mount->inMemory ? 0 : RWF_NOWAIT);
     if (n > 0) s.count(n);
-    if (s.remaining == 0) return endJob(job);
+    if (s.remaining == 0) {
+      job->give(static_cast<double>(s.sent));
+      return settleNow(job);
+    }
   }
   std::shared_ptr<Pool> pool = job->pool;
   pool->add(job, true);  // also on an error: the next sendfile says what it is

@@ -272,6 +272,10 @@ function documentVerbs(buckets: Map<string, StoredBucket>): Namespace['documents
     async find(bucket, name) {
       return bucketOf(buckets, bucket).documents.get(name)
     },
+    async read(bucket) {
+      const { documents } = bucketOf(buckets, bucket)
+      return (name) => documents.get(name)
+    },
     async write(bucket, name, value) {
       bucketOf(buckets, bucket).documents.set(name, value)
     },
