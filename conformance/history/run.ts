@@ -15,7 +15,7 @@ import type { Event } from './event.ts'
 import { killing, namedFaults, pausing, startFaults } from './faults.ts'
 import { type Gateways, startGateways } from './gateways.ts'
 import { createBucket, runLoad } from './load.ts'
-import { createRecorder } from './recorder.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
 import { tellHistory, tellProgress, tellSurprises } from './tell.ts'
 
 type Options = {
@@ -99,7 +99,7 @@ async function load(
   endpoints: readonly Endpoint[],
   gateways: Gateways | undefined,
   seed: number,
-  recorder: ReturnType<typeof createRecorder>,
+  recorder: Recorder,
 ): Promise<void> {
   const [first] = endpoints
   if (first === undefined) throw new Error('there is no gateway')
