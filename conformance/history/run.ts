@@ -17,9 +17,10 @@ import { type Gateways, startGateways } from './gateways.ts'
 import { createBucket, runLoad } from './load.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { tellHistory, tellProgress, tellSurprises } from './tell.ts'
+import { createVersionedBucket } from './versioned/create-versioned-bucket.ts'
 import { tellVersions } from './versioned/tell-versions.ts'
 import type { VersionedEvent } from './versioned/versioned-event.ts'
-import { createVersionedBucket, runVersionedLoad } from './versioned/versioned-load.ts'
+import { runVersionedLoad } from './versioned/versioned-load.ts'
 
 type Options = {
   readonly operations: number

@@ -5,10 +5,10 @@ import { keyOperations, unexpectedAnswers } from './key-operations.ts'
 import { listingProblems } from './listing-problems.ts'
 import { minimiseStack } from './minimise-stack.ts'
 import { mixedAnswers } from './mixed-answers.ts'
-import type { Problem } from './sightings.ts'
+import type { Problem, Readers } from './sightings.ts'
 import { createStackModel, type StackMake, type StackOperation, type StackWant } from './stack.ts'
 import type { VersionedEvent } from './versioned-event.ts'
-import { type Versions, versionsFrom } from './versions.ts'
+import { versionsFrom } from './versions.ts'
 
 export type VersionedReport = {
   readonly findings: readonly Pick<Problem, 'kind' | 'sentence'>[]
@@ -17,36 +17,36 @@ export type VersionedReport = {
   readonly versions: number
 }
 
-export function checkVersions(events: readonly VersionedEvent[]): VersionedReport {
+export function checkVersions(events: readonly VersionedEvent[], readers: Readers = 'exact'): VersionedReport {
   const versions = versionsFrom(events)
   const byNumber = new Map(events.map((event) => [event.event, event]))
   const problems = [
     ...unexpectedAnswers(events),
     ...versions.problems,
     ...mixedAnswers(events, versions),
-    ...listingProblems(events, versions),
+    ...listingProblems(events, versions, readers),
     ...amendmentProblems(events, versions),
   ].map(({ kind, event, sentence }) => ({ kind, sentence: `${sentence}\n  ${shortly(byNumber.get(event))}` }))
-  const { found, checked } = unexplained(events, versions, byNumber)
+  const { found, checked } = unexplained(keyOperations(events, versions, readers), byNumber)
   return { findings: [...problems, ...found], checked, versions: versions.byId.size }
 }
 
 type Found = Pick<Problem, 'kind' | 'sentence'>
 
 function unexplained(
-  events: readonly VersionedEvent[],
-  versions: Versions,
+  byKey: ReadonlyMap<string, readonly StackOperation[]>,
   byNumber: ReadonlyMap<number, VersionedEvent>,
 ): { readonly found: readonly Found[]; readonly checked: number } {
   const found: Found[] = []
   let checked = 0
-  for (const [key, operations] of keyOperations(events, versions)) {
+  for (const [key, operations] of byKey) {
     checked += operations.length
     const verdict = checkLinearizable(createStackModel(), operations)
     if (verdict.kind === 'undecided')
       found.push({ kind: 'undecided', sentence: `${key}: given up after ${verdict.configurations} configurations` })
     if (verdict.kind !== 'violation') continue
-    const few = minimiseStack(operations, verdict.stuck)
+    const { explained, stuck } = verdict
+    const few = minimiseStack(operations, stuck) ?? [...explained.slice(-EXPLAINED_TOLD), ...stuck]
     const sentence = `${key}: these ${few.length} of ${operations.length}:\n${tell(few, byNumber)}`
     found.push({ kind: 'no order explains', sentence })
   }
@@ -54,6 +54,8 @@ function unexplained(
 }
 
 const MOST_TOLD = 30
+/** Where what contradicts each other was not found: what had come last in the longest order, and what could not come next. */
+const EXPLAINED_TOLD = 15
 const LONGEST = 600
 
 const shortly = (event: VersionedEvent | undefined): string => JSON.stringify(event ?? null).slice(0, LONGEST)

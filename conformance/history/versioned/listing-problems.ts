@@ -1,18 +1,28 @@
 /** What is wrong with pages of ListObjectVersions: versions that lack, are there although they are gone, or stand in the wrong place. */
 import { pageRange } from './page-range.ts'
-import type { Problem } from './sightings.ts'
+import type { Problem, Readers } from './sightings.ts'
 import type { EventOf, ListedVersion, VersionedEvent } from './versioned-event.ts'
 import type { VersionFacts, Versions } from './versions.ts'
 
 /** Of one page. */
 const MOST_TOLD = 5
 
-export function listingProblems(events: readonly VersionedEvent[], { byId }: Versions): readonly Problem[] {
+export function listingProblems(
+  events: readonly VersionedEvent[],
+  { byId }: Versions,
+  readers: Readers,
+): readonly Problem[] {
   const all = [...byId.values()].toSorted((one, other) => one.end - other.end)
   return events.flatMap((event) => {
     if (event.kind !== 'list-versions' || event.outcome !== 'done' || event.listed === undefined) return []
     const { listed } = event
-    const sentences = [...missingOf(event, listed, all), ...wrongOf(event, listed, byId), ...disorderOf(listed, byId)]
+    const isExact = readers === 'exact' || event.isQuiet
+    const sentences = [
+      ...missingOf(event, listed, all),
+      ...wrongOf(event, listed, byId),
+      ...twice(listed),
+      ...(isExact ? disorderOf(listed, byId) : []),
+    ]
     if (sentences.length === 0) return []
     const more = sentences.length > MOST_TOLD ? `; and ${sentences.length - MOST_TOLD} more` : ''
     return [{ kind: 'listing', event: event.event, sentence: `${sentences.slice(0, MOST_TOLD).join('; ')}${more}` }]
@@ -60,13 +70,17 @@ function wrongOf(
   })
 }
 
+function twice(listed: readonly ListedVersion[]): readonly string[] {
+  const seen = new Set<string>()
+  return listed.flatMap(({ key, versionId }) =>
+    seen.size === seen.add(versionId).size ? [`${versionId} of ${key} is listed twice`] : [],
+  )
+}
+
 /** Versions and markers of a page come in two lists, so each is judged alone; which is the latest, both together. */
 function disorderOf(listed: readonly ListedVersion[], byId: ReadonlyMap<string, VersionFacts>): readonly string[] {
-  const seen = new Set<string>()
-  const twice = listed.filter(({ versionId }) => seen.size === seen.add(versionId).size)
   const lists = [listed.filter(({ isMarker }) => !isMarker), listed.filter(({ isMarker }) => isMarker)]
   return [
-    ...twice.map(({ key, versionId }) => `${versionId} of ${key} is listed twice`),
     ...lists.flatMap((list) => list.flatMap((entry, index) => misplaced(list[index - 1], entry, byId))),
     ...[...Map.groupBy(listed, ({ key }) => key).values()].flatMap(latestOf),
   ]

@@ -10,13 +10,14 @@ type Operations = readonly StackOperation[]
  * Few operations that no order explains, out of many that none explains. What is left out would only make it harder to explain the rest: what
  * began later, readers, conditions, and versions with all that is told of them.
  *
- * `stuck`: where the check of the whole came to its end.
+ * `stuck`: where the check of the whole came to its end. undefined: it would take too long.
  */
-export function minimiseStack(operations: Operations, stuck: Operations): Operations {
+export function minimiseStack(operations: Operations, stuck: Operations): Operations | undefined {
   const giveUpMs = Date.now() + TIME_MAX_MS
   const lastEnd = Math.max(...stuck.map(({ end }) => end))
   const early = operations.filter(({ start, end, make }) => start <= lastEnd && (make !== undefined || end <= lastEnd))
-  let left = fails(early) ? early : operations
+  if (!fails(early)) return undefined
+  let left: Operations = early
   const shrink = <Item>(
     itemsOf: (left: Operations) => readonly Item[],
     without: (items: readonly Item[]) => Operations,

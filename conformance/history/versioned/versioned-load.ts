@@ -13,7 +13,7 @@ type VersionedRecorder = Recorder<VersionedEvent>
 export type VersionedLoadOptions = Bounds<VersionedRecorder> & {
   readonly endpoints: readonly Endpoint[]
   readonly bucket: string
-  /** As createVersionedBucket says. */
+  /** As create-versioned-bucket.ts says. */
   readonly hasLock: boolean
   readonly clients: number
   readonly pageSizes?: readonly number[] | undefined
@@ -82,27 +82,4 @@ async function lookAtAll(users: readonly VersionedUser[]): Promise<void> {
       }
     }),
   )
-}
-
-/** The bucket must not be there yet. `hasLock`: false where a mount is too open for it. Throws when it cannot be made. */
-export async function createVersionedBucket(
-  endpoint: Endpoint,
-  bucket: string,
-): Promise<{ readonly hasLock: boolean }> {
-  const client = connectTo(endpoint, 1, 30_000)
-  try {
-    const head = await client.send({ method: 'HEAD', target: `/${bucket}` })
-    if (head.status !== 404) throw new Error(`bucket ${bucket} is there already (${head.status}); name a new one`)
-    const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
-    const locked = await client.send({ method: 'PUT', target: `/${bucket}`, headers })
-    if (locked.status === 200) return { hasLock: true }
-    const made = await client.send({ method: 'PUT', target: `/${bucket}` })
-    const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
-    const enabled = await client.send({ method: 'PUT', target: `/${bucket}?versioning`, body })
-    if (made.status !== 200 || enabled.status !== 200)
-      throw new Error(`bucket ${bucket} was not made: ${locked.text} ${made.text} ${enabled.text}`)
-    return { hasLock: false }
-  } finally {
-    await client.close()
-  }
 }

@@ -11,7 +11,8 @@ import { killing, startFaults } from '../faults.ts'
 import { type Gateways, startGateways } from '../gateways.ts'
 import { summary } from '../summary.ts'
 import { checkVersions } from './check-versions.ts'
-import { createVersionedBucket, runVersionedLoad } from './versioned-load.ts'
+import { createVersionedBucket } from './create-versioned-bucket.ts'
+import { runVersionedLoad } from './versioned-load.ts'
 
 const LOAD_SECONDS = 30
 const OPERATIONS_MAX = 8000
@@ -37,12 +38,12 @@ test('what 16 clients of two gateways did to versions and saw of them is explain
   const { hasLock } = await createVersionedBucket(first, 'versions')
   expect(hasLock).toBe(true)
   const faults = startFaults({ kill: killing(instances) }, randomOf(seed))
-  // Pages that end inside a key are for the long run: see README.md, "Versions".
+  // What the long run may find beside these: README.md, "Versions".
   const load = { endpoints, bucket: 'versions', hasLock, clients: 16, pageSizes: [1000], seed }
   const recorder = await runVersionedLoad({ ...load, operationsMax: OPERATIONS_MAX, secondsMax: LOAD_SECONDS })
   const { events } = recorder
   const { kill = 0 } = await faults.stop()
-  const { findings, versions } = checkVersions(events)
+  const { findings, versions } = checkVersions(events, 'beside writers')
   console.log(`${summary(events)}\n${kill} workers killed, ${versions} versions`)
   if (findings.length > 0) {
     const file = join(tmpdir(), `causeway-versioned-history-${seed}.jsonl`)
