@@ -1,6 +1,6 @@
 /**
  * Processes are killed at random moments of puts, multipart uploads, copies and deletes. Afterwards each key holds the old or the new object, whole;
- * what was acknowledged is there; nothing half lies under a visible name. Whether it survives the loss of power is another question (durability
+ * what was acknowledged is there; nothing half lies under a visible name; versions and markers likewise. Whether it survives the loss of power is another question (durability
  * strict), which no test without a power switch answers.
  */
 import { utimes, writeFile } from 'node:fs/promises'
@@ -8,6 +8,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Answer } from './connection.ts'
 import { type FastClient, fastClient } from './fast-client.ts'
+import { createRecorder, type Recorder } from './history/recorder.ts'
+import { checkVersions } from './history/versioned/check-versions.ts'
+import { createVersionedBucket } from './history/versioned/create-versioned-bucket.ts'
+import type { VersionedEvent } from './history/versioned/versioned-event.ts'
+import { runVersionedLoad } from './history/versioned/versioned-load.ts'
 import { ABSENT, type Read, violations, type Write } from './history.ts'
 import { type Instance, startInstance, temporaries } from './instance.ts'
 import { startKiller } from './killer.ts'
@@ -27,6 +32,7 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const KILLING_MS = 10_000
 const POWER_CUTS = 3
+const VERSIONED_POWER_CUTS = 2
 /** Some in each other's way: a file steps aside for a directory of its name, and comes back. */
 const KEYS = ['a', 'a/b', 'c', 'c/d/e', 'f', 'g', 'h/', 'i']
 
@@ -34,6 +40,8 @@ let instance: Instance
 let random: Random
 let seed: number
 const versions = new Map<string, Version>()
+/** What was done in the versioned buckets and seen of them, by bucket. */
+const versionedHistories = new Map<string, Recorder<VersionedEvent>>()
 const [writes, reads, wrong]: [Write[], Read[], string[]] = [[], [], []]
 
 beforeAll(async () => {
@@ -194,6 +202,50 @@ test('everything is killed at once, three times: what was acknowledged is there 
   await expectNoMistakes()
 })
 
+/** Everybody is at it until `crashAfterMs`; without it nobody is, and every version is only looked at. Judged by all that was seen before, too. */
+async function versionedLoad(bucket: string, recorder: Recorder<VersionedEvent>, crashAfterMs?: number): Promise<void> {
+  const { endpoint: url, region, credentials, authority } = instance
+  const endpoints = [{ url, region, credentials, authority }]
+  const begin = performance.now()
+  let crashing: Promise<void> | undefined
+  const load = { endpoints, bucket, hasLock: true, clients: 8, seed, pageSizes: [1000], operationsMax: 20_000 }
+  const untilCrash = {
+    secondsMax: 60,
+    isEnough: () => {
+      if (crashAfterMs === undefined || performance.now() - begin < crashAfterMs) return false
+      crashing = instance.crash()
+      return true
+    },
+    async beforeLast() {
+      await crashing
+      await instance.start()
+    },
+  }
+  await runVersionedLoad(
+    { ...load, ...(crashAfterMs === undefined ? { clients: 0, secondsMax: 0 } : untilCrash) },
+    recorder,
+  )
+  const { findings } = checkVersions(recorder.events, 'beside writers')
+  expect(findings.slice(0, 5).map(({ kind, sentence }) => `${kind}: ${sentence}`)).toEqual([])
+  expect(recorder.events.some((event) => event.kind === 'list-versions' && event.isQuiet && event.listed)).toBe(true)
+}
+
+test('everything is killed at once while versions come and go: each is there, with its tags and its lock, or was deleted', {
+  timeout: 120_000,
+}, async () => {
+  for (let round = 0; round < VERSIONED_POWER_CUTS; round++) {
+    const bucket = `crash-versions-${round}`
+    const { endpoint: url, region, credentials, authority } = instance
+    expect(await createVersionedBucket({ url, region, credentials, authority }, bucket)).toEqual({ hasLock: true })
+    const recorder = createRecorder<VersionedEvent>()
+    versionedHistories.set(bucket, recorder)
+    await versionedLoad(bucket, recorder, 2000 + random.below(2000))
+    const unknown = recorder.events.filter(({ outcome }) => outcome === 'unknown').length
+    console.log(`everything killed: ${recorder.events.length} calls to versions, ${unknown} unanswered`)
+  }
+  await expectNoMistakes()
+})
+
 test('what the killed have left behind is found and mended by check --repair, and touches no object', {
   timeout: 60_000,
 }, async () => {
@@ -213,5 +265,6 @@ test('what the killed have left behind is found and mended by check --repair, an
   // An upload that nobody has completed or aborted is no left-over: its assembly file stays.
   expect((await temporaries(instance.tree)).filter((path) => !path.includes('/.s3-upload-'))).toEqual([])
   await expectWhole(client)
+  for (const [bucket, recorder] of versionedHistories) await versionedLoad(bucket, recorder)
   await client.close()
 })

@@ -29,7 +29,7 @@ export type Outcome =
   /** It cannot have done anything, and tells nothing. */
   | 'nothing'
 
-type Timing = {
+export type Call = {
   /** Position in the history. */
   readonly event: number
   readonly client: string
@@ -51,7 +51,7 @@ export type Condition =
   | { readonly kind: 'absent' }
   | { readonly kind: 'match'; readonly eTag: string; readonly content?: string }
 
-export type Event = Timing &
+export type Event = Call &
   (
     | {
         /** `complete`: of a multipart upload; from the first Complete to the answer to the last. */

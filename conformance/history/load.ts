@@ -1,15 +1,15 @@
 /** Many clients and a file user on one bucket, until enough has been done; every call is written down. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Random, randomOf } from '../random.ts'
 import { connectTo, type Endpoint } from './endpoint.ts'
 import { createFileUser } from './file-user.ts'
 import { ALL_KEYS } from './keys.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
+import { type Bounds, runUsers } from './run-users.ts'
 import { createS3User, type Habit, type S3User, type S3UserOptions } from './s3-user.ts'
 
-export type LoadOptions = {
+export type LoadOptions = Bounds<Recorder> & {
   readonly endpoints: readonly Endpoint[]
   readonly bucket: string
   /** Where a file user finds the buckets; undefined: there is none. May be another mount of the same tree. */
@@ -21,22 +21,15 @@ export type LoadOptions = {
   readonly hotKey?: string | undefined
   readonly habit?: Habit | undefined
   readonly seed: number
-  /** Ends after so many events, or so long, whatever is first. */
-  readonly operationsMax: number
-  readonly secondsMax: number
-  /** Asked now and then with the events so far; true ends the run. */
-  readonly isEnough?: (recorder: Recorder) => boolean
   /** Before every key is looked at a last time: ends what goes wrong, so that these are answered. */
   readonly beforeLast?: () => Promise<void>
   /** Of one request. Longer than a gateway is paused. */
   readonly timeoutMs?: number
 }
 
-const CHECK_EVERY_MS = 200
-
 /** Resolves when the last call has ended and every key has been looked at through every gateway. */
 export async function runLoad(options: LoadOptions, recorder: Recorder = createRecorder()): Promise<Recorder> {
-  const { endpoints, bucket, filesRoot, clients, seed, operationsMax, secondsMax, timeoutMs = 60_000 } = options
+  const { endpoints, bucket, filesRoot, clients, seed, timeoutMs = 60_000 } = options
   const perGateway = Math.ceil(clients / endpoints.length) + 2
   const connections = endpoints.map((endpoint) => connectTo(endpoint, perGateway, timeoutMs))
   const shared = { bucket, lastSeen: new Map(), written: new Set<string>() }
@@ -58,14 +51,9 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
     return createS3User(userOptions)
   }
 
-  let isOver = false
-  const loop = async (user: { step(): Promise<void> }): Promise<void> => {
-    while (!isOver) await user.step()
-  }
-  const users = Array.from({ length: clients }, (_, index) =>
+  const users: { step(): Promise<void> }[] = Array.from({ length: clients }, (_, index) =>
     userOf(index % endpoints.length, `${run}-c${index}`, randomOf(seed + index)),
   )
-  const running = users.map(loop)
   if (filesRoot !== undefined) {
     const name = `${run}-f`
     const tell = recorder.record.bind(recorder, name, -1)
@@ -74,17 +62,10 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
       directory: join(filesRoot, bucket),
       ...(freshFilesRoot !== undefined && { freshDirectory: join(freshFilesRoot, bucket) }),
     }
-    running.push(loop(createFileUser({ ...shared, ...places, name, random: randomOf(seed - 1), tell })))
+    users.push(createFileUser({ ...shared, ...places, name, random: randomOf(seed - 1), tell }))
   }
-  const all = Promise.all(running)
   try {
-    const deadline = performance.now() + secondsMax * 1000
-    while (recorder.events.length < operationsMax && performance.now() < deadline) {
-      await Promise.race([sleep(CHECK_EVERY_MS), all])
-      if (options.isEnough?.(recorder) === true) break
-    }
-    isOver = true
-    await all
+    await runUsers(users, recorder, options)
     await options.beforeLast?.()
     const last = endpoints.map((_, gateway) => userOf(gateway, `${run}-last${gateway}`, randomOf(seed)))
     for (const user of last) {
@@ -92,7 +73,6 @@ export async function runLoad(options: LoadOptions, recorder: Recorder = createR
       await user.list('', '', 1000)
     }
   } finally {
-    isOver = true
     await Promise.all(connections.map((client) => client.close()))
   }
   return recorder

@@ -11,12 +11,16 @@ import { createInterface } from 'node:readline'
 import { Command, InvalidArgumentError } from 'commander'
 import { randomOf, seedOf } from '../random.ts'
 import { type Endpoint, readEndpoint } from './endpoint.ts'
-import type { Event } from './event.ts'
+import type { Call, Event } from './event.ts'
 import { killing, namedFaults, pausing, startFaults } from './faults.ts'
 import { type Gateways, startGateways } from './gateways.ts'
 import { createBucket, runLoad } from './load.ts'
-import { createRecorder } from './recorder.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
 import { tellHistory, tellProgress, tellSurprises } from './tell.ts'
+import { createVersionedBucket } from './versioned/create-versioned-bucket.ts'
+import { tellVersions } from './versioned/tell-versions.ts'
+import type { VersionedEvent } from './versioned/versioned-event.ts'
+import { runVersionedLoad } from './versioned/versioned-load.ts'
 
 type Options = {
   readonly operations: number
@@ -32,6 +36,7 @@ type Options = {
   readonly source?: string
   readonly history?: string
   readonly check?: string
+  readonly versioned: boolean
 }
 
 const whole = (text: string): number => {
@@ -62,6 +67,7 @@ const options = new Command('conformance:history')
   .option('--source <directory>', 'start the gateways from another source tree')
   .option('--history <file>', 'write the history here, whatever comes of it')
   .option('--check <file>', 'check a history that was written before')
+  .option('--versioned', 'of a versioned bucket; nobody works on its files', false)
   .parse()
   .opts<Options>()
 
@@ -72,21 +78,54 @@ const gatewaysOptions = () => ({
   ...(options.source !== undefined && { program: [join(resolve(options.source), 'scripts/causeway'), 'serve'] }),
 })
 
-process.exitCode = options.check === undefined ? await run() : tellHistory(await readHistory(options.check))
+/** What is done to a bucket, and judged. */
+type Suite<Kind extends Call> = {
+  /** Makes the bucket, and resolves when nothing is under way any more. */
+  load(
+    recorder: Recorder<Kind>,
+    endpoints: readonly Endpoint[],
+    gateways: Gateways | undefined,
+    seed: number,
+  ): Promise<void>
+  /** The exit code. */
+  tell(events: readonly Kind[]): number
+}
 
-async function run(): Promise<number> {
+const plain: Suite<Event> = {
+  async load(recorder, endpoints, gateways, seed) {
+    await createBucket(firstOf(endpoints), options.bucket)
+    const filesRoot = options.fileUser ?? gateways?.tree
+    await amidFaults(gateways, seed, () => runLoad({ ...loadOptions(endpoints, seed), filesRoot }, recorder))
+  },
+  tell: tellHistory,
+}
+
+const versioned: Suite<VersionedEvent> = {
+  async load(recorder, endpoints, gateways, seed) {
+    const { hasLock } = await createVersionedBucket(firstOf(endpoints), options.bucket)
+    if (!hasLock) console.log('this mount has no object lock: nothing is retained or held')
+    await amidFaults(gateways, seed, () => runVersionedLoad({ ...loadOptions(endpoints, seed), hasLock }, recorder))
+  },
+  tell: tellVersions,
+}
+
+process.exitCode = await (options.versioned ? perform(versioned) : perform(plain))
+
+async function perform<Kind extends Call>(suite: Suite<Kind>): Promise<number> {
+  // A history that was written by the same suite.
+  if (options.check !== undefined) return suite.tell(await readHistory<Kind>(options.check))
   const seed = seedOf('history')
   const gateways = options.endpoints === undefined ? await startGateways(gatewaysOptions()) : undefined
-  const recorder = createRecorder()
+  const recorder = createRecorder<Kind>()
   try {
     const endpoints = gateways?.endpoints ?? (await Promise.all((options.endpoints ?? []).map(readEndpoint)))
-    await load(endpoints, gateways, seed, recorder)
+    await suite.load(recorder, endpoints, gateways, seed)
     await tellSurprises(gateways?.instances ?? [])
   } finally {
     await gateways?.stop()
     if (options.history !== undefined) await recorder.write(options.history)
   }
-  const failed = tellHistory(recorder.events)
+  const failed = suite.tell(recorder.events)
   if (failed !== 0 && options.history === undefined) {
     const file = join(tmpdir(), `causeway-history-${seed}.jsonl`)
     await recorder.write(file)
@@ -95,40 +134,32 @@ async function run(): Promise<number> {
   return failed
 }
 
-async function load(
-  endpoints: readonly Endpoint[],
-  gateways: Gateways | undefined,
-  seed: number,
-  recorder: ReturnType<typeof createRecorder>,
-): Promise<void> {
+function firstOf(endpoints: readonly Endpoint[]): Endpoint {
   const [first] = endpoints
   if (first === undefined) throw new Error('there is no gateway')
-  await createBucket(first, options.bucket)
+  return first
+}
+
+function loadOptions(endpoints: readonly Endpoint[], seed: number) {
+  const { bucket, clients, operations, seconds } = options
+  const bounds = { operationsMax: operations, secondsMax: seconds, isEnough: tellProgress() }
+  return { endpoints, bucket, clients, seed, ...bounds }
+}
+
+async function amidFaults(gateways: Gateways | undefined, seed: number, load: () => Promise<unknown>): Promise<void> {
   const instances = gateways?.instances ?? []
   const all = { kill: killing(instances), pause: pausing(instances) }
   const faults = startFaults(instances.length === 0 ? {} : namedFaults(options.faults, all), randomOf(seed))
-  await runLoad(
-    {
-      endpoints,
-      bucket: options.bucket,
-      filesRoot: options.fileUser ?? gateways?.tree,
-      clients: options.clients,
-      seed,
-      operationsMax: options.operations,
-      secondsMax: options.seconds,
-      isEnough: tellProgress(),
-    },
-    recorder,
-  )
+  await load()
   const counts = await faults.stop()
   console.log(`faults: ${JSON.stringify(counts)}`)
 }
 
-async function readHistory(file: string): Promise<readonly Event[]> {
-  const events: Event[] = []
+async function readHistory<Kind extends Call>(file: string): Promise<readonly Kind[]> {
+  const events: Kind[] = []
   for await (const line of createInterface({ input: createReadStream(file) })) {
     // Written by this program.
-    if (line !== '') events.push(JSON.parse(line) as Event)
+    if (line !== '') events.push(JSON.parse(line) as Kind)
   }
   return events
 }

@@ -1,9 +1,20 @@
 /** One S3 client: does one thing after the other through one gateway, and tells what came of it. */
 import type { Answer } from '../connection.ts'
 import type { FastClient, FastRequest } from '../fast-client.ts'
-import { crc32Of, md5, multipartETag, type Random } from '../random.ts'
+import { crc32Of, multipartETag, type Random } from '../random.ts'
+import {
+  answeredETag,
+  ask as askThrough,
+  blocksOf,
+  conditionHeaders,
+  described,
+  seenOf,
+  unquoted,
+  withCondition,
+  within,
+} from './asking.ts'
 import { contentOf, writersOf } from './content.ts'
-import { type Condition, nowUs, type Outcome, type Seen } from './event.ts'
+import type { Condition, Seen } from './event.ts'
 import { KEYS, type KeyKind, pickKey, pickSource } from './keys.ts'
 import type { Told } from './recorder.ts'
 
@@ -34,7 +45,7 @@ export type S3User = {
 }
 
 /** Around the borders on the way: a line, the small read of a look-up and what goes by sendfile. Mostly small: the race is the point. */
-const SIZES = [96, 96, 960, 3200, 3200, 16_384, 65_536, 65_568, 150_016]
+export const SIZES = [96, 96, 960, 3200, 3200, 16_384, 65_536, 65_568, 150_016]
 
 const EVERYTHING = {
   put: 16,
@@ -91,19 +102,7 @@ export function createS3User(options: S3UserOptions): S3User {
     return made
   }
 
-  async function ask(request: FastRequest): Promise<{ answer: Answer | undefined; startUs: number; timing: Timing }> {
-    const startUs = nowUs()
-    try {
-      const answer = await client.send(request)
-      return { answer, startUs, timing: { startUs, endUs: nowUs(), ...factsOf(answer) } }
-    } catch (error) {
-      return {
-        answer: undefined,
-        startUs,
-        timing: { startUs, endUs: nowUs(), outcome: 'unknown', error: String(error) },
-      }
-    }
-  }
+  const ask = (request: FastRequest) => askThrough(client, request)
 
   const matchOf = (key: string): Condition | undefined => {
     const seen = lastSeen.get(key)
@@ -274,58 +273,6 @@ export function createS3User(options: S3UserOptions): S3User {
   }
 }
 
-type Timing = {
-  readonly startUs: number
-  readonly endUs: number
-  readonly outcome: Outcome
-  readonly status?: number
-  readonly code?: string
-  readonly requestId?: string
-  readonly error?: string
-}
-
-/** Both must come with the bytes of that very write. */
-const described = (id: string) => ({ 'x-amz-meta-id': id, 'cache-control': id })
-
-const conditionHeaders = (condition: Condition | undefined): Record<string, string> => {
-  if (condition === undefined) return {}
-  return condition.kind === 'absent' ? { 'if-none-match': '*' } : { 'if-match': `"${condition.eTag}"` }
-}
-
-const withCondition = (condition: Condition | undefined) => (condition === undefined ? {} : { condition })
-
-/**
- * 200 with an error inside is one too (CompleteMultipartUpload, CopyObject). 503 is told apart from 500 by nobody: whether a lock was not had or a
- * worker died after the rename, the write may have happened.
- */
-function factsOf({ status, code, requestId }: Answer): Omit<Timing, 'startUs' | 'endUs'> {
-  const told = { status, ...(code !== '' && { code }), ...(requestId !== '' && { requestId }) }
-  if (status >= 500 || code === 'InternalError' || code === 'SlowDown') return { outcome: 'unknown', ...told }
-  if (status === 412 || status === 404) return { outcome: 'refused', ...told }
-  if (status < 300 && code === '') return { outcome: 'done', ...told }
-  return { outcome: 'nothing', ...told, code: code === '' ? String(status) : code }
-}
-
-function answeredETag(answer: Answer | undefined): { answered?: string } {
-  const eTag = answer?.status === 200 ? /<ETag>(?:&quot;|")?([^<&"]+)/.exec(answer.text)?.[1] : undefined
-  return eTag === undefined ? {} : { answered: eTag }
-}
-
-const unquoted = (eTag = '') => eTag.replaceAll('"', '')
-
-function seenOf({ headers, body }: Answer, withBody: boolean): Seen {
-  const [meta, cacheControl] = [headers.get('x-amz-meta-id'), headers.get('cache-control')]
-  const checksum = headers.get('x-amz-checksum-crc32')
-  return {
-    ...(withBody && { content: md5(body).toString('hex') }),
-    sizeBytes: withBody ? body.length : Number(headers.get('content-length')),
-    eTag: unquoted(headers.get('etag')),
-    ...(meta !== undefined && { meta }),
-    ...(cacheControl !== undefined && { cacheControl }),
-    ...(withBody && checksum !== undefined && { checksumFits: checksum === crc32Of(body) }),
-  }
-}
-
 type Page = {
   readonly listed: readonly { readonly key: string; readonly eTag: string; readonly sizeBytes: number }[]
   readonly prefixes: readonly string[]
@@ -333,18 +280,14 @@ type Page = {
   readonly token: string
 }
 
-/** Keys here need no entities. */
 function pageOf(text: string): Page {
-  const within = (xml: string, name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? ''
-  const blocks = (name: string) =>
-    [...text.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'gs'))].map(([, xml = '']) => xml)
   return {
-    listed: blocks('Contents').map((xml) => ({
+    listed: blocksOf(text, 'Contents').map((xml) => ({
       key: within(xml, 'Key'),
       eTag: within(xml, 'ETag').replaceAll(/&quot;|"/g, ''),
       sizeBytes: Number(within(xml, 'Size')),
     })),
-    prefixes: blocks('CommonPrefixes').map((xml) => within(xml, 'Prefix')),
+    prefixes: blocksOf(text, 'CommonPrefixes').map((xml) => within(xml, 'Prefix')),
     token: within(text, 'NextContinuationToken'),
   }
 }

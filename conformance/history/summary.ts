@@ -1,8 +1,8 @@
-import type { Event } from './event.ts'
+import type { Call } from './event.ts'
 
 /** Counts of a run, one line each: what was done, how it was answered, what went unanswered and why. */
-export function summary(events: readonly Event[]): string {
-  const count = (tell: (event: Event) => string | undefined): string => {
+export function summary(events: readonly (Call & { readonly kind: string })[]): string {
+  const count = (tell: (event: Call & { readonly kind: string }) => string | undefined): string => {
     const counts = new Map<string, number>()
     for (const event of events) {
       const name = tell(event)

@@ -9,6 +9,9 @@ import { createBucket, runLoad } from '../../conformance/history/load.ts'
 import { createRecorder, type Recorder } from '../../conformance/history/recorder.ts'
 import type { Habit } from '../../conformance/history/s3-user.ts'
 import { tellProgress } from '../../conformance/history/tell.ts'
+import { createVersionedBucket } from '../../conformance/history/versioned/create-versioned-bucket.ts'
+import type { VersionedEvent } from '../../conformance/history/versioned/versioned-event.ts'
+import { runVersionedLoad } from '../../conformance/history/versioned/versioned-load.ts'
 import { randomOf } from '../../conformance/random.ts'
 import { cutting, type Hand, mountAgain, restarting, slowDown, takeHand } from './history-machines.ts'
 
@@ -83,12 +86,38 @@ export async function startOnMounts(options: {
 }
 
 /** Resolves when every fault is over, both gateways answer, and every key has been looked at once more. */
-export async function runInLab({ instances, endpoints, hand }: LabGateways, run: LabRun): Promise<Recorder> {
-  const { bucket, clients, hotKey, habit, seed, operations, seconds, faultEveryMs } = run
+export async function runInLab(gateways: LabGateways, run: LabRun): Promise<Recorder> {
+  const { endpoints } = gateways
+  const { bucket, hotKey, habit } = run
   const recorder = createRecorder()
+  await createBucket(firstOf(endpoints), bucket)
+  // There is nothing for a file user on the plain keys.
+  const files = habit !== 'looks-first' && {
+    filesRoot: join(labPlace('LAB_USER'), TREE),
+    freshFilesRoot: join(FRESH_MOUNT, TREE),
+  }
+  await runLoad({ ...amidFaults(gateways, run), ...files, hotKey, habit }, recorder)
+  return recorder
+}
+
+/** The same of a versioned bucket, in whose files nobody works. */
+export async function runVersionedInLab(gateways: LabGateways, run: LabRun): Promise<Recorder<VersionedEvent>> {
+  const recorder = createRecorder<VersionedEvent>()
+  const { hasLock } = await createVersionedBucket(firstOf(gateways.endpoints), run.bucket)
+  if (!hasLock) console.log('this mount has no object lock: nothing is retained or held')
+  await runVersionedLoad({ ...amidFaults(gateways, run), hasLock }, recorder)
+  return recorder
+}
+
+function firstOf(endpoints: readonly Endpoint[]): Endpoint {
   const [first] = endpoints
   if (first === undefined) throw new Error('there is no gateway')
-  await createBucket(first, bucket)
+  return first
+}
+
+/** Of a load: faults begin at once, and are over before everything is looked at a last time. */
+function amidFaults({ instances, endpoints, hand }: LabGateways, run: LabRun) {
+  const { bucket, clients, seed, operations, seconds, faultEveryMs } = run
   const all: Readonly<Record<LabFault, Fault>> = {
     kill: killing(instances, 5000),
     pause: pausing(instances, { everyMs: faultEveryMs, pauseMs: PAUSE_MS }),
@@ -96,31 +125,20 @@ export async function runInLab({ instances, endpoints, hand }: LabGateways, run:
     restart: restarting(hand, faultEveryMs),
   }
   const faults = startFaults(Object.fromEntries(run.faults.map((name) => [name, all[name]])), randomOf(seed))
-  await runLoad(
-    {
-      endpoints,
-      bucket,
-      // There is nothing for a file user on the plain keys.
-      ...(habit !== 'looks-first' && {
-        filesRoot: join(labPlace('LAB_USER'), TREE),
-        freshFilesRoot: join(FRESH_MOUNT, TREE),
-      }),
-      clients,
-      hotKey,
-      habit,
-      seed,
-      operationsMax: operations,
-      secondsMax: seconds,
-      isEnough: tellProgress(),
-      timeoutMs: 120_000,
-      async beforeLast() {
-        console.log(`faults: ${JSON.stringify(await faults.stop())}`)
-        for (const endpoint of endpoints) await untilItAnswers(endpoint, bucket)
-      },
+  return {
+    endpoints,
+    bucket,
+    clients,
+    seed,
+    operationsMax: operations,
+    secondsMax: seconds,
+    isEnough: tellProgress(),
+    timeoutMs: 120_000,
+    async beforeLast() {
+      console.log(`faults: ${JSON.stringify(await faults.stop())}`)
+      for (const endpoint of endpoints) await untilItAnswers(endpoint, bucket)
     },
-    recorder,
-  )
-  return recorder
+  }
 }
 
 /** A machine that was cut off is back only when its kernel sends again what was not answered. Throws when it is not back after two minutes. */

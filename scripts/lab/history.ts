@@ -2,6 +2,7 @@
  * Runs in the guest: the history test (conformance/history) on the mounts of two gateway machines, with a file user on a third one.
  *
  *     node scripts/lab/history.ts --operations 10000 --faults kill,pause,cut,restart
+ *     node scripts/lab/history.ts --versioned --faults cut …              # of a versioned bucket
  *     node scripts/lab/history.ts --broken 'no fencing' --faults cut …    # a build broken on purpose: is it noticed? (README.md)
  */
 import { join, resolve } from 'node:path'
@@ -9,10 +10,21 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { breakages } from '../../conformance/history/breakages.ts'
 import { makeBrokenBuild } from '../../conformance/history/broken-build.ts'
 import { checkHistory } from '../../conformance/history/check-history.ts'
+import type { Call } from '../../conformance/history/event.ts'
+import type { Recorder } from '../../conformance/history/recorder.ts'
 import { type Habit, habits } from '../../conformance/history/s3-user.ts'
 import { tellHistory, tellSurprises } from '../../conformance/history/tell.ts'
+import { tellVersions } from '../../conformance/history/versioned/tell-versions.ts'
 import { seedOf } from '../../conformance/random.ts'
-import { type LabFault, type LabRun, labPlace, runInLab, startOnMounts } from './history-lab.ts'
+import {
+  type LabFault,
+  type LabGateways,
+  type LabRun,
+  labPlace,
+  runInLab,
+  runVersionedInLab,
+  startOnMounts,
+} from './history-lab.ts'
 
 type Options = {
   readonly operations: number
@@ -27,6 +39,7 @@ type Options = {
   readonly publishRoot: boolean
   readonly source?: string
   readonly broken?: string
+  readonly versioned: boolean
 }
 
 const whole = (text: string): number => {
@@ -66,6 +79,11 @@ const options = new Command('history')
   .option('--no-publish-root', 'publish by the mount that is read from')
   .option('--source <directory>', 'start the gateways from another source tree')
   .option('--broken <name>', 'break them as breakages.ts says, and end when it has been noticed; 1 when it has not')
+  .option(
+    '--versioned',
+    'of a versioned bucket; without --broken, --hot-key and --habit, and nobody works on its files',
+    false,
+  )
   .parse()
   .opts<Options>()
 
@@ -93,13 +111,22 @@ async function complete(): Promise<number> {
   const program = source && [join(source, 'scripts/causeway'), 'serve']
   const gateways = await startOnMounts({ ...mounts, program: program || undefined })
   try {
-    const recorder = await runInLab(gateways, run)
-    await recorder.write(join(labPlace('LAB_OUT'), 'history.jsonl'))
-    await tellSurprises(gateways.instances)
-    return tellHistory(recorder.events)
+    return await (options.versioned
+      ? told(gateways, await runVersionedInLab(gateways, run), tellVersions)
+      : told(gateways, await runInLab(gateways, run), tellHistory))
   } finally {
     await gateways.stop()
   }
+}
+
+async function told<Kind extends Call>(
+  { instances }: LabGateways,
+  recorder: Recorder<Kind>,
+  tell: (events: readonly Kind[]) => number,
+): Promise<number> {
+  await recorder.write(join(labPlace('LAB_OUT'), 'history.jsonl'))
+  await tellSurprises(instances)
+  return tell(recorder.events)
 }
 
 async function broken(name: string): Promise<number> {

@@ -5,6 +5,7 @@ import { crc32Of, md5, multipartETag } from '../../conformance/random.ts'
 import type { Journal, Operation, Version } from './power-loss-journal.ts'
 
 export const bucket = 'power'
+export const versionedBucket = 'power-versions'
 
 export const targetOf = (key: string): string =>
   key.startsWith('bucket:')
@@ -33,7 +34,9 @@ export async function carryOut(
     return undefined
   }
   const uploadId = /<UploadId>([^<]+)</.exec(answer.text)?.[1]
-  journal.write({ at: 'answered', id, done: status < 300, ...(uploadId !== undefined && { uploadId }) })
+  const versionId = answer.headers.get('x-amz-version-id')
+  const told = { ...(uploadId !== undefined && { uploadId }), ...(versionId !== undefined && { versionId }) }
+  journal.write({ at: 'answered', id, done: status < 300, ...told })
   return status < 300 ? answer : undefined
 }
 

@@ -6,11 +6,14 @@ import { access, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { fastClient } from '../../conformance/fast-client.ts'
+import { makeVersionedBucket } from '../../conformance/history/versioned/create-versioned-bucket.ts'
 import { type Instance, startInstance, until } from '../../conformance/instance.ts'
+import { versionedBucket } from './power-loss-client.ts'
 import { journalAt } from './power-loss-journal.ts'
 import { createBucket, runLoad } from './power-loss-load.ts'
 import { clearAway, endUploads, listKeys, lookAt } from './power-loss-look.ts'
 import type { Task } from './power-loss-task.ts'
+import { hasLock, lookAtVersions } from './power-loss-versions-look.ts'
 
 const place = (name: string): string => {
   const directory = process.env[name]
@@ -39,15 +42,17 @@ try {
   if (client === undefined) throw new Error('There is no client.')
   if (task.boot === 0) {
     await createBucket(client)
+    await makeVersionedBucket(client, versionedBucket)
     // It has been there for long, by the time the power goes; `relaxed` may lose what is young.
     await execa('sync', [])
   }
   const seen = await lookAt(client, journal, task.keys)
   await listKeys(client, journal)
+  const versions = { known: await lookAtVersions(client, journal), hasLock: await hasLock(client) }
   const changed = await endUploads(client, journal, task.boot, task.uploads)
   for (const [key, version] of await lookAt(client, journal, changed)) seen.set(key, version)
   if (task.clears) await clearAway(gateway, journal, () => sweepOnce(gateway))
-  if (task.loads) await runLoad({ clients, journal, seed: task.seed, boot: task.boot, seen })
+  if (task.loads) await runLoad({ clients, journal, seed: task.seed, boot: task.boot, seen, versions })
   for (const each of clients) await each.close()
   for (const each of gateways.toReversed()) {
     for (const message of await each.errors()) journal.write({ at: 'error', message })

@@ -25,6 +25,26 @@ export type Seen = typeof absent | Version | { readonly unreadable: string }
 
 export type Part = { readonly partNumber: number; readonly sizeBytes: number; readonly eTag: string }
 
+/** What a version has beside its object. A marker has none of it. */
+export type Belongings = {
+  /** Value of the tag `w`. */
+  readonly tag: string
+  readonly isHeld: boolean
+  /** End of retention; '' without. */
+  readonly until: string
+}
+
+/** One of the versioned bucket, as it was listed and read by its id. */
+export type SeenVersion = {
+  readonly key: string
+  readonly versionId: string
+  readonly isMarker: boolean
+  readonly isLatest: boolean
+  /** `absent` of a marker. */
+  readonly seen: Seen
+  readonly belongings?: Belongings
+}
+
 export type Operation = { readonly id: string } & (
   | { readonly does: 'write'; readonly how: string; readonly key: string; readonly version: Version | typeof absent }
   /** CompleteMultipartUpload: a write, and the end of an upload. */
@@ -35,12 +55,29 @@ export type Operation = { readonly id: string } & (
   | { readonly does: 'begin'; readonly key: string; readonly version: Version; readonly parts: readonly Part[] }
   | { readonly does: 'part'; readonly uploadId: string; readonly part: Part }
   | { readonly does: 'abort'; readonly key: string; readonly uploadId: string }
+  /** A version in the versioned bucket; `absent`: a delete marker. Its id is in the answer. */
+  | {
+      readonly does: 'version'
+      readonly how: string
+      readonly key: string
+      readonly version: Version | typeof absent
+      readonly belongings: Belongings
+    }
+  | { readonly does: 'remove version'; readonly key: string; readonly versionId: string }
+  | { readonly does: 'tag version'; readonly key: string; readonly versionId: string; readonly tag: string }
+  | { readonly does: 'hold version'; readonly key: string; readonly versionId: string; readonly isHeld: boolean }
 )
 
 export type Event =
   | { readonly at: 'about'; readonly operation: Operation }
   /** `done`: it took effect. Otherwise it was refused, and did not; an operation without an answer, or with a 5xx, may have. */
-  | { readonly at: 'answered'; readonly id: string; readonly done: boolean; readonly uploadId?: string }
+  | {
+      readonly at: 'answered'
+      readonly id: string
+      readonly done: boolean
+      readonly uploadId?: string
+      readonly versionId?: string
+    }
   | { readonly at: 'unanswered'; readonly id: string; readonly why: string }
   /** The host's line: from here on nothing that was under way can take effect any more. */
   | { readonly at: 'cut'; readonly afterMs: number }
@@ -48,6 +85,8 @@ export type Event =
   | { readonly at: 'mounted'; readonly replayed: boolean; readonly complaints: readonly string[] }
   /** Nothing else is under way while somebody looks. */
   | { readonly at: 'look'; readonly key: string; readonly seen: Seen }
+  /** All versions of the versioned bucket, as listed: of a key the newest first, versions and markers each. */
+  | { readonly at: 'versions'; readonly versions: readonly SeenVersion[] }
   | { readonly at: 'listed'; readonly keys: readonly string[] }
   | {
       readonly at: 'uploads'

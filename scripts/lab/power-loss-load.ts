@@ -1,18 +1,11 @@
 /** Writers who do all that changes a tree, until the power goes. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastClient } from '../../conformance/fast-client.ts'
-import { crc32Of, md5, type Random, randomBytesOf, randomOf } from '../../conformance/random.ts'
-import {
-  bucket,
-  bucketVersion,
-  carryOut,
-  type Description,
-  headersOf,
-  metadataOf,
-  targetOf,
-  versionOf,
-} from './power-loss-client.ts'
+import { crc32Of, md5, randomOf } from '../../conformance/random.ts'
+import { bucket, bucketVersion, carryOut, headersOf, metadataOf, targetOf, versionOf } from './power-loss-client.ts'
 import { absent, type Journal, type Part, type Version } from './power-loss-journal.ts'
+import { versionDeeds, versionWeights } from './power-loss-versions-load.ts'
+import { bytesOf, description, type Writer } from './power-loss-writer.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -28,16 +21,7 @@ export type LoadOptions = {
   readonly boot: number
   /** What the keys were seen to hold. */
   readonly seen: ReadonlyMap<string, Version>
-}
-
-type Writer = {
-  readonly random: Random
-  readonly client: FastClient
-  readonly journal: Journal
-  /** Unique over all boots. */
-  readonly nextId: () => string
-  /** As far as anybody has been told; another writer may know better. */
-  readonly known: Map<string, Version>
+  readonly versions: Writer['versions']
 }
 
 const long = 'x'.repeat(254)
@@ -45,22 +29,6 @@ const long = 'x'.repeat(254)
 const clashing = ['a', 'a/b', 'a/b/c', 'c/d/e', 'c', 'f', 'f/', 'g/h/', 'g', long, `${long}/below`]
 const overwritten = ['one', 'two', 'three', 'deep/1/2/3/4', 'deep/1/x']
 const sizes = [0, 1, 700, 5000, 64 * KiB, 64 * KiB + 1, 200 * KiB, MiB]
-const fills = [0, 0, 0, 100, 900]
-
-const base = randomBytesOf(7, 6 * MiB)
-
-/** No two versions have the same bytes, where there are any. */
-function bytesOf(id: string, sizeBytes: number): Buffer {
-  const bytes = Buffer.from(base.subarray(0, sizeBytes))
-  bytes.write(id.padEnd(24).slice(0, sizeBytes), 'latin1')
-  return bytes
-}
-
-const description = ({ random, nextId }: Writer): Description => ({
-  id: nextId(),
-  fill: random.pick(fills),
-  contentType: `text/x-${random.below(1000)}`,
-})
 
 /** Announced and sent; known when acknowledged. `how` is for whoever reads the journal. */
 async function put(writer: Writer, how: string, key: string, sizeBytes: number, condition = {}): Promise<void> {
@@ -217,6 +185,7 @@ const deeds: Readonly<Record<string, (writer: Writer) => Promise<void>>> = {
     const made = await carryOut(writer.client, writer.journal, make, { method: 'PUT', target: targetOf(key) })
     if (made && writer.random.below(2) === 0) await remove(writer, 'delete bucket', key)
   },
+  ...versionDeeds,
 }
 
 const weights: Readonly<Record<string, number>> = {
@@ -237,6 +206,7 @@ const weights: Readonly<Record<string, number>> = {
   copying: 1,
   'one part': 3,
   bucket: 1,
+  ...versionWeights,
 }
 
 const drawn = Object.entries(weights).flatMap(([name, weight]) => Array.from({ length: weight }, () => name))
@@ -245,7 +215,7 @@ const drawn = Object.entries(weights).flatMap(([name, weight]) => Array.from({ l
  * Never resolves of itself. Throws when a writer does. In every other boot there is one writer, who pauses: whatever another one has
  * flushed after an answer also flushes what the answer should have waited for, by the file system's log.
  */
-export async function runLoad({ clients, journal, seed, boot, seen }: LoadOptions): Promise<void> {
+export async function runLoad({ clients, journal, seed, boot, seen, versions }: LoadOptions): Promise<void> {
   const known = new Map(seen)
   let counter = 0
   const nextId = () => `${boot}.${counter++}`
@@ -257,7 +227,7 @@ export async function runLoad({ clients, journal, seed, boot, seen }: LoadOption
       for (;;) {
         const client = isLone ? random.pick(clients) : clients[index % clients.length]
         if (client === undefined) return
-        await deeds[random.pick(drawn)]?.({ random, client, journal, nextId, known })
+        await deeds[random.pick(drawn)]?.({ random, client, journal, nextId, known, versions })
         if (isLone) await sleep(random.below(PAUSE_MS))
       }
     }),

@@ -16,7 +16,7 @@ const DAY_MS = 24 * 3_600_000
 const TRIES_MAX = 10
 
 /** As any S3 client: "slow down", of a gateway that has just started on a busy machine, says nothing of what is there. */
-async function ask(client: FastClient, request: FastRequest): Promise<Answer> {
+export async function ask(client: FastClient, request: FastRequest): Promise<Answer> {
   for (let tries = 1; ; tries++) {
     const answer = await client.send(request)
     if (answer.status !== 503 || tries === TRIES_MAX) return answer
@@ -45,16 +45,28 @@ export async function lookAt(
 }
 
 async function see(client: FastClient, key: string): Promise<Seen> {
-  const isBucket = key.startsWith('bucket:')
-  const method = isBucket ? 'HEAD' : 'GET'
+  if (!key.startsWith('bucket:')) return (await seeObject(client, targetOf(key))).seen
   try {
-    const answer = await ask(client, { method, target: targetOf(key), headers: { 'x-amz-checksum-mode': 'ENABLED' } })
-    const { status, headers, body, text } = answer
+    const { status, text } = await ask(client, { method: 'HEAD', target: targetOf(key) })
     if (status === 404) return absent
-    if (status !== 200) return { unreadable: `${status} ${text}` }
-    if (isBucket) return bucketVersion
+    return status === 200 ? bucketVersion : { unreadable: `${status} ${text}` }
+  } catch (error) {
+    return { unreadable: String(error) }
+  }
+}
+
+/** `headers`: of the answer, where it has bytes. */
+export async function seeObject(
+  client: FastClient,
+  target: string,
+): Promise<{ readonly seen: Seen; readonly headers?: Answer['headers'] }> {
+  try {
+    const answer = await ask(client, { method: 'GET', target, headers: { 'x-amz-checksum-mode': 'ENABLED' } })
+    const { status, headers, body, text } = answer
+    if (status === 404) return { seen: absent }
+    if (status !== 200) return { seen: { unreadable: `${status} ${text}` } }
     const header = (name: string): string => headers.get(name) ?? ''
-    return {
+    const seen = {
       id: header('x-amz-meta-id'),
       sizeBytes: body.length,
       md5: md5(body).toString('hex'),
@@ -63,8 +75,9 @@ async function see(client: FastClient, key: string): Promise<Seen> {
       metadata: metadataOf(headers),
       contentType: header('content-type'),
     }
+    return { seen, headers }
   } catch (error) {
-    return { unreadable: String(error) }
+    return { seen: { unreadable: String(error) } }
   }
 }
 
