@@ -208,7 +208,7 @@ async function versionedLoad(bucket: string, recorder: Recorder<VersionedEvent>,
   const endpoints = [{ url, region, credentials, authority }]
   const begin = performance.now()
   let crashing: Promise<void> | undefined
-  const load = { endpoints, bucket, hasLock: true, clients: 8, seed, pageSizes: [1000], operationsMax: 20_000 }
+  const load = { endpoints, bucket, hasLock: true, clients: 8, seed, operationsMax: 20_000 }
   const untilCrash = {
     secondsMax: 60,
     isEnough: () => {
@@ -225,7 +225,7 @@ async function versionedLoad(bucket: string, recorder: Recorder<VersionedEvent>,
     { ...load, ...(crashAfterMs === undefined ? { clients: 0, secondsMax: 0 } : untilCrash) },
     recorder,
   )
-  const { findings } = checkVersions(recorder.events, 'beside writers')
+  const { findings } = checkVersions(recorder.events)
   expect(findings.slice(0, 5).map(({ kind, sentence }) => `${kind}: ${sentence}`)).toEqual([])
   expect(recorder.events.some((event) => event.kind === 'list-versions' && event.isQuiet && event.listed)).toBe(true)
 }

@@ -87,21 +87,25 @@ type Versions = {
 async function versionRefs(place: Place, key: string): Promise<Versions> {
   const { current, history } = await readVersions(place, key, () => tolerant(() => findObject(place, key)))
   const { older } = history
-  const first = current === undefined ? [] : [current]
-  const identities = [...first.map(identityOf), ...older]
+  const refs = [...(current === undefined ? [] : [current]), ...older]
+  const identities = refs.map((ref) => ('stat' in ref ? identityOf(ref) : ref))
+  const described = async (ref: (typeof refs)[number]): Promise<Version | undefined> => {
+    const version = 'stat' in ref ? asCurrent(ref) : await findEntry(place, key, ref)
+    const isLatest = 'stat' in ref || (current === undefined && ref === older[0] && ref.isMarker)
+    return version && asVersion(key, version, isLatest)
+  }
   return {
     ids: identities.map(({ versionId }) => versionId),
     orders: identities.map(({ order }) => order),
     async describe(from, max) {
-      const refs = [...first, ...older].slice(from, from + max)
-      const found = await Promise.all(
-        refs.map(async (ref) => {
-          const version = 'stat' in ref ? asCurrent(ref) : await findEntry(place, key, ref)
-          const isLatest = 'stat' in ref || (current === undefined && ref === older[0] && ref.isMarker)
-          return version && asVersion(key, version, isLatest)
-        }),
-      )
-      return found.filter((version) => version !== undefined)
+      const found: Version[] = []
+      // What has gone since is no part of a page, and must not make it shorter: a short page says that there is nothing more of this key.
+      for (let at = from; at < refs.length && found.length < max; ) {
+        const some = refs.slice(at, at + max - found.length)
+        at += some.length
+        found.push(...(await Promise.all(some.map(described))).filter((version) => version !== undefined))
+      }
+      return found
     },
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
 import { alice, type DocsFixture, openDocs, put } from './testing/fixture.ts'
 import { type PausingFiles, pausingFiles } from './testing/pausing-files.ts'
-import type { Namespace } from './verbs.ts'
+import type { Namespace, VersionQuery } from './verbs.ts'
 
 let fixture: DocsFixture
 let files: PausingFiles
@@ -31,9 +31,22 @@ const removeLatest: Act = async (key) => {
   await writer.objects.remove({ bucket: 'docs', key, versionId }, {})
 }
 
+const removeOlder: Act = async (key) => {
+  const versionId = (await list(writer, key))[1]
+  await writer.objects.remove({ bucket: 'docs', key, versionId }, {})
+}
+
+const pageOf = (key: string): VersionQuery => ({
+  bucket: 'docs',
+  prefix: key,
+  delimiter: '',
+  keyMarker: '',
+  versionIdMarker: undefined,
+  max: 1000,
+})
+
 async function list(namespace: Namespace, key: string): Promise<readonly string[]> {
-  const page = { bucket: 'docs', prefix: key, delimiter: '', keyMarker: '', versionIdMarker: undefined, max: 1000 }
-  const { entries } = await namespace.objects.listVersions(page)
+  const { entries } = await namespace.objects.listVersions(pageOf(key))
   return entries.flatMap((entry) => ('key' in entry ? [entry.versionId] : []))
 }
 
@@ -95,5 +108,20 @@ test.each(cases)('a page of versions beside $where, while there is $does, has th
     const ids = await list(reader, key)
     expect(ids.length).toBeGreaterThan(0)
     expect(ids, files.log().join('\n')).toEqual([...ids].sort().reverse())
+  })
+})
+
+test('a page that ends inside a key is no shorter for a version that is removed while it is made', async () => {
+  const acts = { before: [write, write, write, write], meanwhile: [removeOlder], where: 'four', does: 'a removal' }
+  await pausedAnywhere(acts, async (key) => {
+    const there = await list(writer, key)
+    const page = await reader.objects.listVersions({ ...pageOf(key), max: 2 })
+    const next = page.next && (await reader.objects.listVersions({ ...pageOf(key), ...page.next }))
+    const shown = [...page.entries, ...(next?.entries ?? [])].map((entry) => ('key' in entry ? entry.versionId : ''))
+    const removed = there[1]
+    expect(
+      shown.filter((id) => id !== removed),
+      files.log().join('\n'),
+    ).toEqual(there.filter((id) => id !== removed))
   })
 })

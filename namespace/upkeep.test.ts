@@ -32,7 +32,8 @@ test('of several gateways one sweeps, and again when its time has come', async (
 
 test('one that has died over it passes it on; while one is at it the others do not wait for long', async () => {
   const dying = pausingFiles()
-  const dead = await fixture.victim({ openFiles: dying.openFiles })
+  // Not a victim: it stands still for good, and what it holds is closed with the others.
+  const dead = await fixture.another({ openFiles: dying.openFiles })
   await leaveTemporary('a')
   await mkdir(fixture.inBucket('deep'))
   let meanwhile: unknown = 'not paused'

@@ -599,17 +599,6 @@ describe('found', () => {
   })
 })
 
-test('beside writers a 404 need not name its marker, nor a page have the newest first; at the end both must', () => {
-  const besideWriters = (lines: readonly Line[]) =>
-    checkVersions(eventsOf(lines), 'beside writers').findings.map(({ kind }) => kind)
-  const written = [put('a', 1, 2), put('b', 3, 4), hide('c1', 5, 6)]
-  const page1 = [version('a'), latest('b')]
-  expect(besideWriters([...written, missing(7, 8)])).toEqual([])
-  expect(besideWriters([put('a', 1, 2), put('b', 3, 4), page(page1, 5, 6)])).toEqual([])
-  expect(besideWriters([put('a', 1, 2), put('b', 3, 4), quiet(page1, 5, 6)])).toEqual(['listing'])
-  expect(besideWriters([put('a', 1, 2), missing(7, 8)])).toEqual(['no order explains'])
-})
-
 test('what is told of a contradiction is the few operations that make it', () => {
   const id = (number: number) => `p${String(number).padStart(3, '0')}`
   const around = Array.from({ length: 200 }, (_, index): Line[] => [

@@ -5,7 +5,7 @@ import { keyOperations, unexpectedAnswers } from './key-operations.ts'
 import { listingProblems } from './listing-problems.ts'
 import { minimiseStack } from './minimise-stack.ts'
 import { mixedAnswers } from './mixed-answers.ts'
-import type { Problem, Readers } from './sightings.ts'
+import type { Problem } from './sightings.ts'
 import { createStackModel, type StackMake, type StackOperation, type StackWant } from './stack.ts'
 import type { VersionedEvent } from './versioned-event.ts'
 import { versionsFrom } from './versions.ts'
@@ -17,17 +17,17 @@ export type VersionedReport = {
   readonly versions: number
 }
 
-export function checkVersions(events: readonly VersionedEvent[], readers: Readers = 'exact'): VersionedReport {
+export function checkVersions(events: readonly VersionedEvent[]): VersionedReport {
   const versions = versionsFrom(events)
   const byNumber = new Map(events.map((event) => [event.event, event]))
   const problems = [
     ...unexpectedAnswers(events),
     ...versions.problems,
     ...mixedAnswers(events, versions),
-    ...listingProblems(events, versions, readers),
+    ...listingProblems(events, versions),
     ...amendmentProblems(events, versions),
   ].map(({ kind, event, sentence }) => ({ kind, sentence: `${sentence}\n  ${shortly(byNumber.get(event))}` }))
-  const { found, checked } = unexplained(keyOperations(events, versions, readers), byNumber)
+  const { found, checked } = unexplained(keyOperations(events, versions), byNumber)
   return { findings: [...problems, ...found], checked, versions: versions.byId.size }
 }
 

@@ -2,7 +2,7 @@
 import type { Condition } from '../event.ts'
 import { inOrderOfIds } from './in-order-of-ids.ts'
 import { pageRange } from './page-range.ts'
-import type { Problem, Readers } from './sightings.ts'
+import type { Problem } from './sightings.ts'
 import type { StackOperation, StackWant } from './stack.ts'
 import type { EventOf, VersionedEvent } from './versioned-event.ts'
 import type { Versions } from './versions.ts'
@@ -13,7 +13,6 @@ type ForKey = { readonly key: string; readonly want: StackWant }
 export function keyOperations(
   events: readonly VersionedEvent[],
   { byId }: Versions,
-  readers: Readers,
 ): ReadonlyMap<string, readonly StackOperation[]> {
   const keys = new Set(events.flatMap(({ key }) => (key === '' ? [] : [key])))
   const byKey = new Map<string, StackOperation[]>([...keys].map((key) => [key, []]))
@@ -28,8 +27,7 @@ export function keyOperations(
   for (const event of events) {
     if (event.outcome === 'unknown' || event.outcome === 'nothing') continue
     const { startUs: start, endUs: end } = event
-    for (const { key, want } of seenBy(event, keys, readers))
-      byKey.get(key)?.push({ event: event.event, start, end, want })
+    for (const { key, want } of seenBy(event, keys)) byKey.get(key)?.push({ event: event.event, start, end, want })
   }
   return byKey
 }
@@ -37,7 +35,7 @@ export function keyOperations(
 const held = (condition: Condition): StackWant =>
   condition.kind === 'absent' ? { kind: 'hidden' } : { kind: 'object', eTag: condition.eTag }
 
-function seenBy(event: VersionedEvent, keys: ReadonlySet<string>, readers: Readers): readonly ForKey[] {
+function seenBy(event: VersionedEvent, keys: ReadonlySet<string>): readonly ForKey[] {
   const { key } = event
   switch (event.kind) {
     case 'put':
@@ -48,7 +46,7 @@ function seenBy(event: VersionedEvent, keys: ReadonlySet<string>, readers: Reade
       return copied(event)
     case 'get':
     case 'head':
-      return [{ key, want: event.versionId === undefined ? current(event, readers) : byId(event, event.versionId) }]
+      return [{ key, want: event.versionId === undefined ? current(event) : byId(event, event.versionId) }]
     case 'tag':
     case 'get-tags':
     case 'hold':
@@ -83,10 +81,9 @@ function copied({ source, copied, outcome }: EventOf<'copy'>): readonly ForKey[]
   return [{ key, want: { kind: versionId === undefined ? 'top' : 'has', versionId: copied } }]
 }
 
-function current({ seen, marker }: EventOf<'get' | 'head'>, readers: Readers): StackWant {
+function current({ seen, marker }: EventOf<'get' | 'head'>): StackWant {
   const versionId = seen?.versionId ?? marker
-  if (versionId !== undefined) return { kind: 'top', versionId }
-  return { kind: readers === 'exact' ? 'nothing' : 'hidden' }
+  return versionId === undefined ? { kind: 'nothing' } : { kind: 'top', versionId }
 }
 
 /** 405 is of a marker that is there. */

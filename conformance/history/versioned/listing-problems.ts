@@ -1,27 +1,22 @@
 /** What is wrong with pages of ListObjectVersions: versions that lack, are there although they are gone, or stand in the wrong place. */
 import { pageRange } from './page-range.ts'
-import type { Problem, Readers } from './sightings.ts'
+import type { Problem } from './sightings.ts'
 import type { EventOf, ListedVersion, VersionedEvent } from './versioned-event.ts'
 import type { VersionFacts, Versions } from './versions.ts'
 
 /** Of one page. */
 const MOST_TOLD = 5
 
-export function listingProblems(
-  events: readonly VersionedEvent[],
-  { byId }: Versions,
-  readers: Readers,
-): readonly Problem[] {
+export function listingProblems(events: readonly VersionedEvent[], { byId }: Versions): readonly Problem[] {
   const all = [...byId.values()].toSorted((one, other) => one.end - other.end)
   return events.flatMap((event) => {
     if (event.kind !== 'list-versions' || event.outcome !== 'done' || event.listed === undefined) return []
     const { listed } = event
-    const isExact = readers === 'exact' || event.isQuiet
     const sentences = [
       ...missingOf(event, listed, all),
       ...wrongOf(event, listed, byId),
       ...twice(listed),
-      ...(isExact ? disorderOf(listed, byId) : []),
+      ...disorderOf(listed, byId),
     ]
     if (sentences.length === 0) return []
     const more = sentences.length > MOST_TOLD ? `; and ${sentences.length - MOST_TOLD} more` : ''

@@ -20,12 +20,6 @@ export type Problem = {
   readonly sentence: string
 }
 
-/**
- * Who reads takes no lock, and looks more than once: at the key's file and at what lies behind it. `beside writers` lets pass what comes of a
- * writer between the two: a 404 that does not name its delete marker, and a page with newer versions behind the one that was the latest.
- */
-export type Readers = 'exact' | 'beside writers'
-
 /** That a version is there was told by this call. */
 export type Sighting = {
   readonly event: VersionedEvent

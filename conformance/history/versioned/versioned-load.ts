@@ -16,7 +16,6 @@ export type VersionedLoadOptions = Bounds<VersionedRecorder> & {
   /** As create-versioned-bucket.ts says. */
   readonly hasLock: boolean
   readonly clients: number
-  readonly pageSizes?: readonly number[] | undefined
   readonly seed: number
   /** Before everything is looked at a last time: ends what goes wrong, so that this is answered. */
   readonly beforeLast?: () => Promise<void>
@@ -29,10 +28,10 @@ export async function runVersionedLoad(
   options: VersionedLoadOptions,
   recorder: VersionedRecorder = createRecorder<VersionedEvent>(),
 ): Promise<VersionedRecorder> {
-  const { endpoints, bucket, hasLock, clients, pageSizes, seed, timeoutMs = 60_000 } = options
+  const { endpoints, bucket, hasLock, clients, seed, timeoutMs = 60_000 } = options
   const perGateway = Math.ceil(clients / endpoints.length) + 2
   const connections = endpoints.map((endpoint) => connectTo(endpoint, perGateway, timeoutMs))
-  const shared = { bucket, hasLock, pageSizes, known: createKnownVersions(), lastSeen: new Map<string, string>() }
+  const shared = { bucket, hasLock, known: createKnownVersions(), lastSeen: new Map<string, string>() }
   // Two runs on one bucket must not know each other's bytes.
   const run = randomBytes(2).toString('hex')
 

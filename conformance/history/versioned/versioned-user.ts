@@ -32,8 +32,6 @@ export type VersionedUserOptions = {
   readonly name: string
   readonly random: Random
   readonly known: KnownVersions
-  /** Of listings of versions. Default: whole ones, and some that end inside a key. */
-  readonly pageSizes?: readonly number[] | undefined
   /** ETags that somebody has seen last, by key: what conditions ask for. */
   readonly lastSeen: Map<string, string>
   readonly tell: (told: ToldOf<VersionedEvent>) => void
@@ -83,7 +81,7 @@ const PAGE_SIZES = [1000, 1000, 40, 7]
 const REFUSALS = [403, 404, 405, 412]
 
 export function createVersionedUser(options: VersionedUserOptions): VersionedUser {
-  const { client, bucket, hasLock, name, random, known, pageSizes = PAGE_SIZES, lastSeen, tell } = options
+  const { client, bucket, hasLock, name, random, known, lastSeen, tell } = options
   let count = 0
   const target = (key: string, ...query: readonly string[]) =>
     `/${bucket}/${key}${query.length === 0 ? '' : `?${query.join('&')}`}`
@@ -280,7 +278,7 @@ export function createVersionedUser(options: VersionedUserOptions): VersionedUse
     head: (key) => look('HEAD', key),
     getVersion: (key) => withKnown(someVersion(key), ({ versionId }) => look('GET', key, versionId)),
     headVersion: (key) => withKnown(someVersion(key), ({ versionId }) => look('HEAD', key, versionId)),
-    listVersions: async () => void (await listVersions(random.pick(pageSizes))),
+    listVersions: async () => void (await listVersions(random.pick(PAGE_SIZES))),
     list,
   }
 
