@@ -17,12 +17,14 @@ import { isLarge, type LoadScenario, type Scenario, scenarios } from './scenario
 import type { Scheme, Server } from './server.ts'
 import { startStaticNginx } from './static-nginx.ts'
 
+/** Of what compiles nothing. */
 const WARM_UP_SECONDS = 4
 
 type Options = {
   readonly only?: readonly string[]
   readonly rounds: number
   readonly seconds: number
+  readonly warmUp: number
   readonly scheme: 'https' | 'http' | 'both'
   readonly durability: 'strict' | 'relaxed' | 'both'
   readonly large?: true
@@ -38,6 +40,7 @@ const command = new Command('bench')
   .option('--only <names>', `comma-separated, of: ${names.join(', ')}`, namesIn)
   .option('--rounds <n>', 'every server once in each round', wholeNumber, 3)
   .option('--seconds <n>', 'load of one server in one round', wholeNumber, 3)
+  .option('--warm-up <n>', 'seconds of each load that do not count, of a gateway', wholeNumber, 20)
   .addOption(new Option('--scheme <scheme>', 'which way in').choices(['https', 'http', 'both']).default('both'))
   .addOption(new Option('--durability <how>', 'of writes').choices(['strict', 'relaxed', 'both']).default('both'))
   .option('--large', 'the directory of 1,000,000 as well')
@@ -109,7 +112,10 @@ async function measureAll(
       const samples = new Map(inScheme.map((server) => [server, [] as Sample[]]))
       // What just-in-time compilers and caches have not seen yet is not what a server costs that has been up for a minute.
       if (scenario.kind === 'load') {
-        for (const server of inScheme) await measureLoad(scenario, server, scheme, WARM_UP_SECONDS)
+        for (const server of inScheme) {
+          say(`${scenario.title}, ${scheme}, warming up: ${server.name}`)
+          await measureLoad(scenario, server, scheme, server.isS3 ? options.warmUp : WARM_UP_SECONDS)
+        }
       }
       for (let round = 0; round < options.rounds; round++) {
         // In turn, and each round begins with another one.

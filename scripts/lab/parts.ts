@@ -63,6 +63,11 @@ export const parts = {
     command: 'node scripts/lab/history.ts --operations "$LAB_OPERATIONS" --faults "$LAB_FAULTS"',
     timeoutMs: minutes(120),
   },
+  'history-versioned': {
+    about: 'the same in a versioned bucket, with tags, retention and legal hold; no file user',
+    command: 'node scripts/lab/history.ts --versioned --operations "$LAB_OPERATIONS" --faults "$LAB_FAULTS"',
+    timeoutMs: minutes(120),
+  },
   crash: {
     about: 'each verb stopped after every change it makes to a gateway mount',
     command: `NAMESPACE_ROOT=$LAB_GATEWAY_1 ${vitest} namespace/crash.test.ts`,
