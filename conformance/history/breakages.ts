@@ -38,8 +38,8 @@ export const breakages: readonly Breakage[] = [
     name: 'a copy onto itself without one lock around it',
     edit: {
       file: 'namespace/copy-object.ts',
-      find: 'if (source.place.bucket.id !== target.place.bucket.id || source.key !== target.key) {',
-      replace: "if (target.key !== '') {",
+      find: 'const isItself = source.place.bucket.id === target.place.bucket.id && source.key === target.key',
+      replace: "const isItself = target.key === ''",
     },
   },
   {
