@@ -268,7 +268,8 @@ async function makeVersionsDirectory(place: Place, key: string): Promise<void> {
   }
 }
 
-async function flushVersions(place: Place, key: string): Promise<void> {
+/** Names that came, went or changed among a key's versions are lasting. */
+export async function flushVersions(place: Place, key: string): Promise<void> {
   await place.service.flushDirectory(within(place, versionsDirectory(key))).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error
   })

@@ -1,5 +1,6 @@
 import {
   archive,
+  flushVersions,
   nextIdentity,
   pruneVersions,
   removeNulls,
@@ -12,7 +13,6 @@ import {
 } from './archive-version.ts'
 import { removeDirectoryObject } from './directory-object.ts'
 import { fence, removeSame } from './fence.ts'
-import { isErrno } from './file-errors.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, findEntry, invalidVersionId } from './find-version.ts'
 import { type History, type Identity, identityOf, listEntries } from './history.ts'
@@ -97,7 +97,7 @@ async function confirm(place: Place, key: string, marker: Identity): Promise<voi
   const name = versionName(marker, '-marker')
   if (!isRenamed && (await place.service.statPath(entryPath(place, key, name))) === undefined)
     throw writtenBySomebodyElse()
-  if (place.options.flush) await flushEntries(place, key)
+  if (place.options.flush) await flushVersions(place, key)
 }
 
 /**
@@ -174,7 +174,7 @@ async function removeLatest(
 
 async function unlinkAll(place: Place, key: string, entries: readonly VersionEntry[]): Promise<void> {
   for (const { name } of entries) await unlinkEntry(place, key, name)
-  if (entries.length > 0 && place.options.flush) await flushEntries(place, key)
+  if (entries.length > 0 && place.options.flush) await flushVersions(place, key)
 }
 
 const nextReal = ({ older, above }: History): VersionEntry | undefined =>
@@ -200,7 +200,7 @@ async function removeEntry(
   if (version.found.stat.links > 1) await settleUpload(place, key, version)
   const name = older === undefined ? entry.name : versionName(entry, '-pending')
   if (!(await unlinkEntry(place, key, name))) throw writtenBySomebodyElse()
-  if (place.options.flush) await flushEntries(place, key)
+  if (place.options.flush) await flushVersions(place, key)
   if (place.root.locksExpire && !entry.isMarker) await requireNotCurrent(place, key, entry)
   return true
 }
@@ -235,10 +235,4 @@ async function removeStale(place: Place, key: string, current: Located): Promise
 async function settleUpload(place: Place, key: string, { record: read }: Located): Promise<void> {
   if (read?.trusted === true && read.record.uploadId !== undefined)
     await removeTemporaries(place, key, read.record.uploadId)
-}
-
-async function flushEntries(place: Place, key: string): Promise<void> {
-  await place.service.flushDirectory(parentOf(entryPath(place, key, 'x'))).catch((error: unknown) => {
-    if (!isErrno(error, 'ENOENT')) throw error
-  })
 }

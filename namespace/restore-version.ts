@@ -1,4 +1,4 @@
-import { copyVersion, renameMarker, requireStanding } from './archive-version.ts'
+import { copyVersion, flushVersions, renameMarker, requireStanding } from './archive-version.ts'
 import { makeDirectories } from './directories.ts'
 import { removeDirectoryObject } from './directory-object.ts'
 import { armedPaths, isSame, withArmed } from './fence.ts'
@@ -60,6 +60,8 @@ export async function restoreBehind(
   held: Held,
 ): Promise<boolean> {
   if (!(await renameMarker(place, key, marker, '-pending'))) throw writtenBySomebodyElse()
+  // Before the link: a loss of power must not leave the version back, and the marker lasting.
+  if (place.options.flush) await flushVersions(place, key)
   const name = versionName(marker, '-pending')
   const judge = async (): Promise<void> => {
     await requireStanding(place, key, undefined, { order: marker.order, name })

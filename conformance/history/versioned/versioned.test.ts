@@ -14,7 +14,7 @@ import { checkVersions } from './check-versions.ts'
 import { createVersionedBucket } from './create-versioned-bucket.ts'
 import { runVersionedLoad } from './versioned-load.ts'
 
-const LOAD_SECONDS = 30
+const LOAD_SECONDS = 20
 const OPERATIONS_MAX = 8000
 
 let gateways: Gateways
