@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { dyingFiles } from './testing/dying-files.ts'
@@ -138,6 +138,18 @@ test('an object that slips in just before the removal is cut off comes back with
   await fixture.open.sweep()
   expect(await get(namespace, 'docs', 'slipped')).toBe('in')
   expect(await readdir(inState('trash'))).toEqual([])
+})
+
+test('what a document that was being written has left is cleared by sweep, a day later, also of a bucket that was never finished', async () => {
+  await mkdir(inState('buckets/unfinished'))
+  const left = ['docs', 'unfinished'].map((name) => inState('buckets', name, 'policy.json.0123456789abcdef.tmp'))
+  for (const path of left) await writeFile(path, 'half')
+  await fixture.open.sweep()
+  for (const path of left) expect(existsSync(path)).toBe(true)
+  const long = new Date(Date.now() - 25 * 3_600_000)
+  for (const path of left) await utimes(path, long, long)
+  expect((await fixture.open.sweep()).temporaries).toBe(2)
+  for (const path of left) expect(existsSync(path)).toBe(false)
 })
 
 test('what a removal that was cut off has left is cleared by sweep, and check has nothing to say', async () => {

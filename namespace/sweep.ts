@@ -28,6 +28,7 @@ export async function sweep(tree: Tree): Promise<Swept> {
   let uploads = 0
   for (const name of await listBucketNames(tree.service)) {
     try {
+      temporaries += await sweepDocuments(tree, state.bucket(name))
       const record = await findRecord(tree, name)
       if (record === undefined) continue
       const place = placeOf(tree, record, undefined)
@@ -43,6 +44,20 @@ export async function sweep(tree: Tree): Promise<Swept> {
   for (const root of tree.roots) temporaries += await sweepProbes(tree, root)
   await sweepTrash(tree)
   return { temporaries, uploads }
+}
+
+/** What writeWhole left of a bucket's record and documents, also where the bucket was never finished. */
+async function sweepDocuments(tree: Tree, directory: string): Promise<number> {
+  let count = 0
+  const scan = await tree.service.scan(directory)
+  for (let index = 0; index < scan.count; index += 1) {
+    const path = join(directory, scan.name(index).toString('utf8'))
+    if (!path.endsWith('.tmp')) continue
+    const stat = await tree.service.statPath(path)
+    if (stat === undefined || !isOld(tree, stat.mtimeNs, temporaryAgeMs)) continue
+    if (await tree.service.unlink(path)) count += 1
+  }
+  return count
 }
 
 async function sweepProbes(tree: Tree, root: Root): Promise<number> {

@@ -4,7 +4,7 @@ import type { FastClient } from '../../conformance/fast-client.ts'
 import { crc32Of, md5, randomOf } from '../../conformance/random.ts'
 import { bucket, bucketVersion, carryOut, headersOf, metadataOf, targetOf, versionOf } from './power-loss-client.ts'
 import { absent, type Journal, type Part, type Version } from './power-loss-journal.ts'
-import { versionDeeds, versionWeights } from './power-loss-versions-load.ts'
+import { isVersionName, versionDeeds, versionWeights } from './power-loss-versions-load.ts'
 import { bytesOf, description, type Writer } from './power-loss-writer.ts'
 
 const KiB = 1024
@@ -141,7 +141,8 @@ export function complete(client: FastClient, journal: Journal, completion: Compl
 }
 
 const someKey = (writer: Writer): string => writer.random.pick([...clashing, ...overwritten])
-const knownKey = (writer: Writer): string => writer.random.pick([...writer.known.keys(), 'one'])
+const knownKey = (writer: Writer): string =>
+  writer.random.pick([...[...writer.known.keys()].filter((key) => !isVersionName(key)), 'one'])
 const newKey = (writer: Writer): string => `new/${writer.random.below(40)}/${writer.nextId()}`
 const uploadKey = (writer: Writer): string =>
   writer.random.pick(['up/1', 'up/2', 'up/3/4', 'a/b', 'c', 'f/', newKey(writer)])

@@ -165,15 +165,24 @@ async function leftBehind(tree: string): Promise<string[]> {
 export async function clearAway(instance: Instance, journal: Journal, sweep: () => Promise<void>): Promise<void> {
   const { tree } = instance
   const old = new Date(Date.now() - 30 * DAY_MS)
-  for (const path of await leftBehind(tree)) await utimes(join(tree, path), old, old).catch(() => undefined)
+  for (const path of await leftBehind(tree))
+    if (!(await isSecondName(tree, path))) await utimes(join(tree, path), old, old).catch(() => undefined)
   journal.write({ at: 'checked', lines: await check(instance) })
   await sweep()
   await instance.causeway(['check', '--repair'])
   // A bucket whose making was cut off is finished by the next CreateBucket of that name.
   const left = (await check(instance)).filter((line) => !line.includes('missing, damaged or unfinished'))
-  for (const path of await leftBehind(tree)) if (!(await isKept(tree, path))) left.push(path)
+  for (const path of await leftBehind(tree))
+    if (!(await isKept(tree, path)) && !(await isSecondName(tree, path))) left.push(path)
   journal.write({ at: 'left', paths: left })
 }
+
+/** Of an object or a version, whose time it has: that must not be touched, and a sweep comes when it is old. */
+const isSecondName = (tree: string, path: string): Promise<boolean> =>
+  stat(join(tree, path)).then(
+    (found) => found.isFile() && found.nlink > 1,
+    () => false,
+  )
 
 /** What it says, without the sum in its last line. */
 async function check(instance: Instance): Promise<string[]> {

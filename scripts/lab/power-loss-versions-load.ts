@@ -50,6 +50,9 @@ async function put(writer: Writer): Promise<void> {
 /** Where writers note what a version holds: in a copy it is to be known. No key has such a name. */
 const nameOf = (key: string, versionId: string | undefined): string => `version:${versionId}:${key}`
 
+/** Of a version, and of no key: nobody writes there. */
+export const isVersionName = (name: string): boolean => name.startsWith('version:')
+
 async function copy(writer: Writer): Promise<void> {
   const { random, client, journal, versions } = writer
   const key = random.pick(keys)
