@@ -81,7 +81,7 @@ export async function readHistory(place: Place, key: string, current: Located | 
 }
 
 /** Looks once more where a writer came between the two looks (history.ts, isTorn): who reads takes no lock. */
-const looksMost = 4
+export const looksMost = 4
 
 /** What a key has: its current version, by `find`, and what lies behind it. */
 export async function readVersions(

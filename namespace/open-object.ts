@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
-import { findNewestEntry, findVersion, requireObject } from './find-version.ts'
+import { findNewestEntry, findVersion, looksMost, requireObject } from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { type Place, requireBucket } from './place.ts'
 import type { ObjectStat, OpenObject } from './verbs.ts'
@@ -42,8 +42,6 @@ export async function readObject(
     if (!isThere) throw await missing(place, key, undefined, newest)
   }
 }
-
-const looksMost = 4
 
 /** NoSuchBucket when it is the bucket that went away. After a DELETE in a versioned bucket it says so (P-171). */
 async function missing(

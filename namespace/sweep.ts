@@ -4,7 +4,7 @@ import { findStaleProbes, removeProbe } from './capabilities.ts'
 import { asideSuffix } from './empty-bucket.ts'
 import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
-import type { Stat } from './files.ts'
+import type { FileCalls, Scan, Stat } from './files.ts'
 import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
 import { type Place, type Root, within } from './place.ts'
 import { findRecord, placeOf, type Tree } from './tree.ts'
@@ -49,9 +49,9 @@ export async function sweep(tree: Tree): Promise<Swept> {
 /** What writeWhole left of a bucket's record and documents, also where the bucket was never finished. */
 async function sweepDocuments(tree: Tree, directory: string): Promise<number> {
   let count = 0
-  const scan = await tree.service.scan(directory)
-  for (let index = 0; index < scan.count; index += 1) {
-    const path = join(directory, scan.name(index).toString('utf8'))
+  const scan = await scanIfThere(tree.service, directory)
+  for (let index = 0; index < (scan?.count ?? 0); index += 1) {
+    const path = join(directory, scan?.name(index).toString('utf8') ?? '')
     if (!path.endsWith('.tmp')) continue
     const stat = await tree.service.statPath(path)
     if (stat === undefined || !isOld(tree, stat.mtimeNs, temporaryAgeMs)) continue
@@ -133,12 +133,16 @@ async function isOver(place: Place, uploadId: string): Promise<boolean> {
   return isOld(place, directory.mtimeNs, temporaryAgeMs)
 }
 
-async function sweepTemporaries(place: Place, path: string): Promise<number> {
-  let count = 0
-  const scan = await place.service.scan(path).catch((error: unknown) => {
+/** undefined: it has gone meanwhile, or is not for the service to read. */
+const scanIfThere = (calls: FileCalls, path: string): Promise<Scan | undefined> =>
+  calls.scan(path).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ELOOP')) return undefined
     throw error
   })
+
+async function sweepTemporaries(place: Place, path: string): Promise<number> {
+  let count = 0
+  const scan = await scanIfThere(place.service, path)
   for (let index = 0; index < (scan?.count ?? 0); index += 1) {
     const name = scan?.name(index).toString('utf8') ?? ''
     const child = join(path, name)
