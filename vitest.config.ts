@@ -1,9 +1,31 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{gateway,namespace,auth,nginx,conformance,scripts}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['{gateway,namespace,auth,nginx}/**/*.test.ts'],
+          // They wait for the disk half of their time; vitest's own default leaves one processor idle.
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'whole',
+          include: ['{conformance,scripts}/**/*.test.ts'],
+          // Each keeps all processors busy with a product of its own.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
