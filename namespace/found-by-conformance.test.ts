@@ -54,18 +54,22 @@ test('an object that is closed while a piece of it is read: the read ends first,
   }
 })
 
-test('DELETEs of all keys of a directory at once: each is done, though one of them takes the directory away', async () => {
-  const strict = await openFixture({ durability: 'strict' })
-  await strict.namespace.buckets.create('docs')
-  const workers = [strict.namespace, (await strict.another()).as(alice)]
-  for (let round = 0; round < 20; round++) {
-    const keys = Array.from({ length: 8 }, (_, index) => `d/${round}/${index}`)
-    await Promise.all(keys.map((key) => put(strict.namespace, 'docs', key, 'x')))
-    await Promise.all(keys.map((key, index) => workers[index % 2]?.objects.remove({ bucket: 'docs', key }, {})))
-    expect(await listAll(strict.namespace, 'docs')).toEqual([])
-  }
-  await strict.close()
-})
+test.each(['Off', 'Enabled', 'Suspended'])(
+  'DELETEs of all keys of a directory at once, versioning %s: each is done, though one of them takes the directory away',
+  async (status) => {
+    const strict = await openFixture({ durability: 'strict' })
+    await strict.namespace.buckets.create('docs')
+    if (status !== 'Off') await strict.namespace.documents.write('docs', 'versioning', { status })
+    const workers = [strict.namespace, (await strict.another()).as(alice)]
+    for (let round = 0; round < 20; round++) {
+      const keys = Array.from({ length: 8 }, (_, index) => `d/${round}/${index}`)
+      await Promise.all(keys.map((key) => put(strict.namespace, 'docs', key, 'x')))
+      await Promise.all(keys.map((key, index) => workers[index % 2]?.objects.remove({ bucket: 'docs', key }, {})))
+      expect(await listAll(strict.namespace, 'docs')).toEqual([])
+    }
+    await strict.close()
+  },
+)
 
 test('a copy of an empty object keeps the checksum of its source', async () => {
   const body = { ...bodyOf(''), digests: ['CRC32' as const] }

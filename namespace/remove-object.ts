@@ -5,6 +5,7 @@ import { isErrno } from './file-errors.ts'
 import type { Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
 import { invalidVersionId } from './find-version.ts'
+import { flushRemoval } from './flush-removal.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
@@ -129,18 +130,4 @@ async function settleUpload(place: Place, key: string, full: string): Promise<vo
   const read = found && (await place.records.read(found))
   if (read?.trusted === true && read.record.uploadId !== undefined)
     await removeTemporaries(place, key, read.record.uploadId)
-}
-
-/**
- * Of two DELETEs in a directory the other one may have pruned it by now: the removal of the directory, which its parent keeps, is then that
- * of the file.
- */
-async function flushRemoval(place: Place, directory: string): Promise<void> {
-  for (let path = directory; ; path = parentOf(path)) {
-    try {
-      return await place.calls.flushDirectory(path)
-    } catch (error) {
-      if (path === '' || !isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
-    }
-  }
 }

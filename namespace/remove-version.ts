@@ -15,6 +15,7 @@ import { removeDirectoryObject } from './directory-object.ts'
 import { fence, removeSame } from './fence.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, findEntry, invalidVersionId } from './find-version.ts'
+import { flushRemoval } from './flush-removal.ts'
 import { type History, type Identity, identityOf, listEntries } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
@@ -221,7 +222,7 @@ async function removeCurrent(place: Place, key: string, current: Located): Promi
   await settleUpload(place, key, current)
   if (place.root.locksExpire) await removeSame(place, key, current.path, current.found.stat)
   else if (!(await place.calls.unlink(current.path))) throw writtenBySomebodyElse()
-  if (place.options.flush) await place.calls.flushDirectory(parentOf(current.path))
+  if (place.options.flush) await flushRemoval(place, parentOf(current.path))
 }
 
 /** What a crash has left behind the current version, and would be the key's once that one has gone. */
