@@ -40,6 +40,7 @@ disabled = true
     )
     const users = await open()
     expect(await users.findUser('alice')).toEqual({
+      id: 'alice',
       userName: 'alice',
       displayName: 'Alice Example',
       canonicalId: 'ab'.repeat(32),

@@ -23,10 +23,11 @@ import type { Identity } from '../identity.ts'
 import { isErrno, writeDurably } from '../keys/durable-file.ts'
 import type { ReportProblem } from './directory.ts'
 import { hashPassword, PASSWORD_HASH, verifyPassword } from './password-hash.ts'
+import type { User, Users } from './users.ts'
 
 const PosixId = Type.Integer({ minimum: 0, maximum: 0xfffffffe })
 
-const User = Type.Object(
+const Entry = Type.Object(
   {
     name: Type.String({ pattern: '^[^\\s\\x00-\\x1f/:][^\\x00-\\x1f/:]{0,127}$' }),
     display_name: Type.Optional(Type.String()),
@@ -42,21 +43,11 @@ const User = Type.Object(
   },
   { additionalProperties: false },
 )
-const UsersFile = Type.Object({ users: Type.Optional(Type.Array(User)) }, { additionalProperties: false })
-type User = Static<typeof User>
+const UsersFile = Type.Object({ users: Type.Optional(Type.Array(Entry)) }, { additionalProperties: false })
+type Entry = Static<typeof Entry>
 
-/** A user without the key of a request. */
-export type LocalUser = Omit<Identity, 'accessKeyId'> & { readonly disabled: boolean }
-
-export type LocalUsers = {
-  /** Disabled users are answered as such. */
-  findUser(name: string): Promise<LocalUser | undefined>
-  findByCanonicalId(canonicalId: string): Promise<LocalUser | undefined>
-  /** undefined also where two users have the address. */
-  findByEmail(address: string): Promise<LocalUser | undefined>
-  listUsers(): Promise<readonly LocalUser[]>
-  /** undefined for an unknown or disabled user and for a wrong password. */
-  checkPassword(name: string, password: string): Promise<LocalUser | undefined>
+export type LocalUsers = Users & {
+  listUsers(): Promise<readonly User[]>
 }
 
 export type LocalUsersOptions = {
@@ -70,7 +61,7 @@ export type LocalUsersOptions = {
 type Loaded = {
   /** Inode, size and mtime of what was read, or of what could not be. */
   readonly stamp: string
-  readonly users: ReadonlyMap<string, { readonly user: LocalUser; readonly password: string | undefined }>
+  readonly users: ReadonlyMap<string, { readonly user: User; readonly password: string | undefined }>
 }
 
 /**
@@ -107,10 +98,12 @@ export async function openLocalUsers({ path, problems, checkEveryMs = 1000 }: Lo
     return loaded
   }
 
+  const findByName = async (name: string) => (await current()).users.get(name)?.user
   const listUsers = async () => [...(await current()).users.values()].map(({ user }) => user)
 
   return {
-    findUser: async (name) => (await current()).users.get(name)?.user,
+    findUser: findByName,
+    findByName,
     findByCanonicalId: async (id) => (await listUsers()).find(({ canonicalId }) => canonicalId === id),
     async findByEmail(address) {
       const wanted = address.toLowerCase()
@@ -123,6 +116,7 @@ export async function openLocalUsers({ path, problems, checkEveryMs = 1000 }: Lo
       const matches = await verifyPassword(password, found?.password)
       return matches && found?.user.disabled === false ? found.user : undefined
     },
+    async close() {},
   }
 }
 
@@ -145,7 +139,7 @@ async function load(path: string): Promise<Loaded> {
   return { stamp, users: usersOf(parseUsers(await readFile(path, 'utf8'), path), path) }
 }
 
-function parseUsers(text: string, path: string): readonly User[] {
+function parseUsers(text: string, path: string): readonly Entry[] {
   const value: unknown = parse(text)
   if (Value.Check(UsersFile, value)) return value.users ?? []
   const [first] = Value.Errors(UsersFile, value)
@@ -153,8 +147,8 @@ function parseUsers(text: string, path: string): readonly User[] {
 }
 
 /** Throws where two users share a name or a canonical id: one would own the other's objects. */
-function usersOf(users: readonly User[], path: string): Loaded['users'] {
-  const byName = new Map<string, { user: LocalUser; password: string | undefined }>()
+function usersOf(users: readonly Entry[], path: string): Loaded['users'] {
+  const byName = new Map<string, { user: User; password: string | undefined }>()
   const canonicalIds = new Set<string>()
   for (const entry of users) {
     const user = localUserOf(entry, path)
@@ -166,12 +160,13 @@ function usersOf(users: readonly User[], path: string): Loaded['users'] {
   return byName
 }
 
-function localUserOf(entry: User, path: string): LocalUser {
+function localUserOf(entry: Entry, path: string): User {
   const { name, uid, gid } = entry
   if ((uid === undefined) !== (gid === undefined)) {
     throw new Error(`${path}: the user "${name}" needs both uid and gid, or neither.`)
   }
   return {
+    id: name,
     userName: name,
     displayName: entry.display_name ?? name,
     canonicalId: entry.canonical_id ?? canonicalIdOf(entry),
@@ -183,7 +178,7 @@ function localUserOf(entry: User, path: string): LocalUser {
 }
 
 /** From the random id of the user. One written by hand without any follows from the name, so a rename makes another user. */
-function canonicalIdOf({ id, name }: User): string {
+function canonicalIdOf({ id, name }: Entry): string {
   return createHash('sha256')
     .update(id === undefined ? `causeway user named ${name}` : `causeway user ${id}`)
     .digest('hex')
@@ -203,7 +198,7 @@ export type NewLocalUser = {
  * Adds a user at the end of the file, which is made where there is none; what stands in it, comments included, stays.
  * Rejects with a sentence where the file would be broken by it, e.g. a name that is taken.
  */
-export async function createLocalUser(path: string, user: NewLocalUser): Promise<LocalUser> {
+export async function createLocalUser(path: string, user: NewLocalUser): Promise<User> {
   const before = await readOrEmpty(path)
   const entry = {
     name: user.name,

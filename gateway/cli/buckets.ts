@@ -60,7 +60,7 @@ withPlace(bucketsCommand.command('unmap'))
   })
 
 async function readOwner({ directory }: Operator, name: string): Promise<Owner> {
-  const user = await directory.users.findUser(name)
+  const user = await directory.users.findByName(name)
   if (user === undefined) {
     throw new CommandError(
       `There is no user ${name}; \`causeway keys create ${name}\` adds one, or check the spelling.`,

@@ -56,7 +56,7 @@ async function explain(operator: Operator, action: string, resource: string | un
 }
 
 async function readIdentity({ directory }: Operator, name: string): Promise<Identity> {
-  const user = await directory.users.findUser(name)
+  const user = await directory.users.findByName(name)
   if (user === undefined) throw new CommandError(`There is no user ${name}; check the spelling.`)
   return { ...user, accessKeyId: '' }
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { createLocalUser, type LocalUser } from '#auth'
+import { createLocalUser, type User } from '#auth'
 import { CommandError } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Operator, withOperator } from './operator.ts'
@@ -16,8 +16,8 @@ withPlace(keysCommand.command('create'))
   .option('--access-key-id <id>', 'take over a key made elsewhere; its secret is read from CAUSEWAY_SECRET_ACCESS_KEY')
   .action(async (user: string, options: PlaceOptions & { readonly accessKeyId?: string }) => {
     await withOperator(options, async (operator) => {
-      await ensureUser(operator, user)
-      const key = await expected(() => makeKey(operator, user, options.accessKeyId))
+      const { id } = await ensureUser(operator, user)
+      const key = await expected(() => makeKey(operator, id, options.accessKeyId))
       process.stdout.write(`AWS_ACCESS_KEY_ID=${key.accessKeyId}\nAWS_SECRET_ACCESS_KEY=${key.secret}\n`)
     })
   })
@@ -60,8 +60,8 @@ withPlace(keysCommand.command('remove'))
   })
 
 /** Where users are kept in a file of the gateway's own, a name that is not in it is added. Throws CommandError. */
-export async function ensureUser({ config, directory }: Operator, name: string): Promise<LocalUser> {
-  const known = await directory.users.findUser(name)
+export async function ensureUser({ config, directory }: Operator, name: string): Promise<User> {
+  const known = await directory.users.findByName(name)
   return known ?? expected(() => createLocalUser(config.identity.usersFile, { name }))
 }
 

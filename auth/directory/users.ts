@@ -1,0 +1,22 @@
+import type { Identity } from '../identity.ts'
+
+/** A user without the key of a request. */
+export type User = Omit<Identity, 'accessKeyId'> & {
+  /** What the records of the user's keys name: the name in a file of users, the objectGUID in a directory service, where names change. */
+  readonly id: string
+  readonly disabled: boolean
+}
+
+/** Who there is, without keys. Every provider has this shape and passes the same tests; directory.ts joins it with the keys. */
+export type Users = {
+  /** Disabled users are answered as such, here and below. */
+  findUser(id: string): Promise<User | undefined>
+  /** By any of the names a person knows the user by. */
+  findByName(name: string): Promise<User | undefined>
+  findByCanonicalId(canonicalId: string): Promise<User | undefined>
+  /** In any case of letters. undefined also where two users have the address. */
+  findByEmail(address: string): Promise<User | undefined>
+  /** undefined for an unknown or disabled user and for a wrong password, in about the same time. */
+  checkPassword(name: string, password: string): Promise<User | undefined>
+  close(): Promise<void>
+}
