@@ -171,6 +171,24 @@ describe('a request', () => {
     expect(greeted).toBeUndefined()
   })
 
+  it("of a user who has a uid calls the tree without it: with enforcement `service` all files are the service account's", async () => {
+    const callers: unknown[] = []
+    const store = createMemoryNamespace()
+    await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
+    await app.close()
+    await start({
+      namespace: {
+        as(caller) {
+          callers.push(caller)
+          return store.as(caller ?? { canonicalId: '', displayName: '' })
+        },
+      },
+      directory: directoryOf({ ...alice, posix: { uid: 1000, gid: 1000, groups: [100] } }),
+    })
+    expect(await signed({ method: 'GET', path: '/photos/k' })).toMatchObject({ statusCode: 200 })
+    expect(callers).toEqual([{ canonicalId: alice.canonicalId, displayName: 'alice' }])
+  })
+
   it('that is a preflight needs no credentials, and wrong ones do not matter (P-026)', async () => {
     const url = '/photos/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00'
     expect(await app.inject({ method: 'OPTIONS', url })).toMatchObject({ statusCode: 200 })

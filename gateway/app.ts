@@ -382,8 +382,9 @@ function answerMalformed(error: Error & { code?: string }, socket: Duplex): void
   socket.end(`HTTP/1.1 ${reply.status} Bad Request\r\n${lines.join('')}\r\n${reply.body ?? ''}`)
 }
 
-function callerOf({ canonicalId, displayName, posix }: Identity): Caller {
-  return { canonicalId, displayName, posix }
+/** Without `posix`: with enforcement `service` one account owns all files, whatever uid the directory knows of a user. */
+function callerOf({ canonicalId, displayName }: Identity): Caller {
+  return { canonicalId, displayName }
 }
 
 /** Path style, which works on every name: "photos.s3.example.com:8443" → "s3.example.com:8443". */
