@@ -21,7 +21,8 @@ export { createLocalUser, type NewLocalUser } from './directory/local-users.ts'
 export type { User } from './directory/users.ts'
 export { type AuthCode, AuthError, type AuthErrorDetail } from './errors.ts'
 export type { Identity } from './identity.ts'
-export { type AccessKey, type KeyStore, type NewAccessKey, openKeyStore } from './keys/key-store.ts'
+export { type AccessKey, type KeyStore, type NewAccessKey, openKeyStore, worksAt } from './keys/key-store.ts'
+export { findLastUse, KEY_USE_EVERY_MS, type KeyUse, recordKeyUse } from './keys/key-use.ts'
 export {
   createMasterKey,
   ensureMasterKey,

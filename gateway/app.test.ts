@@ -189,6 +189,27 @@ describe('a request', () => {
     expect(callers).toEqual([{ canonicalId: alice.canonicalId, displayName: 'alice' }])
   })
 
+  it('is a use of its key when its signature was right, whatever comes of it, and not before', async () => {
+    await app.close()
+    const used: string[] = []
+    await start({ keyUsed: (accessKeyId) => used.push(accessKeyId) })
+    const url = '/photos/k'
+    const authorization = `AWS4-HMAC-SHA256 Credential=${alice.accessKeyId}/20260101/us-east-1/s3/aws4_request`
+    await app.inject({ method: 'GET', url })
+    await app.inject({
+      method: 'GET',
+      url,
+      headers: { authorization: `${authorization}, SignedHeaders=host, Signature=0` },
+    })
+    expect(used).toEqual([])
+    await signed({ method: 'GET', path: url })
+    perform = async () => {
+      throw new GatewayError('SlowDown')
+    }
+    await signed({ method: 'GET', path: url })
+    expect(used).toEqual([alice.accessKeyId, alice.accessKeyId])
+  })
+
   it('that is a preflight needs no credentials, and wrong ones do not matter (P-026)', async () => {
     const url = '/photos/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00'
     expect(await app.inject({ method: 'OPTIONS', url })).toMatchObject({ statusCode: 200 })

@@ -45,6 +45,8 @@ export type AppOptions = {
   readonly behindNginx?: boolean
   /** The worker is leaving: each answer asks its client to close the connection. */
   readonly isDraining?: () => boolean
+  /** Told of each request whose signature was right. */
+  readonly keyUsed?: (accessKeyId: string) => void
   readonly now?: () => Date
   /** How late timers may run before requests are refused with SlowDown. Default 2 s. */
   readonly overloadDelayMs?: number
@@ -114,6 +116,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     const { identity, payload } = await authenticate(operation, s3, { directory, region: config.s3.region, now: time })
     exchange.identity = identity
+    if (identity !== undefined) options.keyUsed?.(identity.accessKeyId)
     const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
     const tree = treeOf(identity)
     const denied = (reason: string) => {
@@ -155,6 +158,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       admitForm(form) {
         const actAs = (who: Identity | undefined) => {
           exchange.identity = who
+          if (who !== undefined) options.keyUsed?.(who.accessKeyId)
           return treeOf(who)
         }
         const asked = { operation, request: s3, identity, circumstances, denied }

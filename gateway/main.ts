@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openLocalDirectory, readMasterKey, sealedTokens } from '#auth'
+import { openLocalDirectory, readMasterKey, recordKeyUse, sealedTokens } from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
@@ -58,11 +58,16 @@ async function run(config: Config, index: number): Promise<void> {
     if (troubles.length === 0) log.info('every root answers again')
     else log.error({ roots: troubles }, 'a root does not answer')
   }
+  const keysDirectory = join(config.namespace.root, '.causeway', 'keys')
   const directory = await openLocalDirectory({
     usersFile: config.identity.usersFile,
-    keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
+    keysDirectory,
     masterKey,
     problems: (problem) => log.warn(problem, 'the user directory has a problem'),
+  })
+  const keyUse = recordKeyUse({
+    directory: keysDirectory,
+    problems: (problem) => log.warn(problem, 'the access keys have a problem'),
   })
   const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
   const metrics = createMetrics({
@@ -84,6 +89,7 @@ async function run(config: Config, index: number): Promise<void> {
     metrics,
     behindNginx: true,
     isDraining: () => draining,
+    keyUsed: keyUse.note,
   })
   await app.ready()
   const connections = serveConnections(app.server)
@@ -125,6 +131,7 @@ async function run(config: Config, index: number): Promise<void> {
     expiring?.stop()
     await connections.end(how, config.pool.drainSeconds * 1000)
     await app.close()
+    await keyUse.close()
     await directory.close()
     await namespace.close()
     log.info('the worker has ended')

@@ -48,7 +48,19 @@ export async function flushDirectory(path: string): Promise<void> {
   }
 }
 
-/** Whether the error is the file system's `code`, e.g. ENOENT. */
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+/** Errors other than ENOENT pass through: what cannot be looked at may be there. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
+}
+
+/** Whether the error is the file system's, e.g. its `code` ENOENT. */
+export function isErrno(error: unknown, code?: string): boolean {
+  if (!(error instanceof Error && 'code' in error)) return false
+  return code === undefined ? 'syscall' in error : error.code === code
 }

@@ -20,8 +20,12 @@ export type Subkey = {
 export type MasterKey = {
   /** 8 hex digits: what `.causeway/format` remembers of the key. */
   readonly id: string
+  /** Of every line of the file, the current one first. */
+  readonly ids: readonly string[]
   /** The key for new things. */
   subkey(purpose: KeyPurpose): Subkey
+  /** One of each line of the file, in the order of `ids`. */
+  subkeys(purpose: KeyPurpose): readonly Subkey[]
   /** The key with which something was made, a former one included. */
   findSubkey(purpose: KeyPurpose, id: string): Subkey | undefined
 }
@@ -92,6 +96,8 @@ function masterKeyOf(keys: readonly Buffer[]): MasterKey {
   const subkeys = new Map(purposes.map((purpose) => [purpose, derive(current, purpose)]))
   return {
     id: deriveId(current, 'master'),
+    ids: keys.map((key) => deriveId(key, 'master')),
+    subkeys: (purpose) => keys.map((key) => derive(key, purpose)),
     subkey: (purpose) => subkeys.get(purpose) ?? derive(current, purpose),
     findSubkey: find,
   }

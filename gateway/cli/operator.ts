@@ -12,6 +12,7 @@ export type Operator = {
   readonly config: Config
   readonly namespace: OpenNamespace
   readonly directory: LocalDirectory
+  readonly keysDirectory: string
   close(): Promise<void>
 }
 
@@ -60,6 +61,7 @@ export async function openOperator({ config }: Place): Promise<Operator> {
     config,
     namespace,
     directory,
+    keysDirectory,
     async close() {
       await directory.close()
       await namespace.close()

@@ -65,7 +65,10 @@ export type Request = {
 export function tokensOf(byte = 1): SealedTokens {
   const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
   const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
-  return sealedTokens({ id: key.id, subkey: () => key, findSubkey }, 'continuation-tokens')
+  return sealedTokens(
+    { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey },
+    'continuation-tokens',
+  )
 }
 
 /** An empty namespace and a way to call operations on it; `clock.now` may be moved. */
