@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openLocalDirectory, readMasterKey, recordKeyUse, sealedTokens } from '#auth'
+import { announceKeyReader, openLocalDirectory, openMasterKey, type Problem, recordKeyUse, sealedTokens } from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
@@ -17,6 +17,7 @@ import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
 import type { FromWorker, ToWorker } from './pool-messages.ts'
+import { recordKeysOf } from './record-keys.ts'
 import { serveConnections } from './serve-connections.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
@@ -37,7 +38,8 @@ process.once('message', (message) => {
 
 async function run(config: Config, index: number): Promise<void> {
   const { log, reopen } = createLog(config, { worker: index, pid: process.pid })
-  const masterKey = await readMasterKey(config.identity.masterKeyFile)
+  const keyProblem = (problem: Problem) => log.warn(problem, 'the access keys have a problem')
+  const masterKey = await openMasterKey(config.identity.masterKeyFile, { problems: keyProblem })
   const namespace = await openNamespace({
     root: config.namespace.root,
     roots: config.namespace.roots,
@@ -45,7 +47,7 @@ async function run(config: Config, index: number): Promise<void> {
     durability: config.namespace.durability,
     directoriesMax: config.namespace.directoriesMax,
     threads: await fileSystemThreads(config),
-    recordKey: masterKey.subkey('records').bytes,
+    ...recordKeysOf(masterKey),
     announces: index === 0,
     callTimeoutMs: config.namespace.callTimeoutSeconds * 1000,
     longCallTimeoutMs: config.limits.answerTimeoutSeconds * 1000,
@@ -59,16 +61,14 @@ async function run(config: Config, index: number): Promise<void> {
     else log.error({ roots: troubles }, 'a root does not answer')
   }
   const keysDirectory = join(config.namespace.root, '.causeway', 'keys')
+  const keyReader = await announceKeyReader({ directory: keysDirectory, masterKey, problems: keyProblem })
   const directory = await openLocalDirectory({
     usersFile: config.identity.usersFile,
     keysDirectory,
     masterKey,
     problems: (problem) => log.warn(problem, 'the user directory has a problem'),
   })
-  const keyUse = recordKeyUse({
-    directory: keysDirectory,
-    problems: (problem) => log.warn(problem, 'the access keys have a problem'),
-  })
+  const keyUse = recordKeyUse({ directory: keysDirectory, problems: keyProblem })
   const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
   const metrics = createMetrics({
     worker: index,
@@ -132,6 +132,8 @@ async function run(config: Config, index: number): Promise<void> {
     await connections.end(how, config.pool.drainSeconds * 1000)
     await app.close()
     await keyUse.close()
+    await keyReader.close()
+    masterKey.close()
     await directory.close()
     await namespace.close()
     log.info('the worker has ended')

@@ -6,13 +6,13 @@ import { basename, dirname, join } from 'node:path'
  * Writes a small secret file so that readers see nothing, the old text or the new one, and after a power cut too: temporary
  * with O_EXCL and mode 0600 → flush → `link` (a new name) or `rename` (another text) → flush of the directory.
  *
- * @param mode 'create' rejects with EEXIST where the path is taken: the first of two writers wins
+ * @param mode 'create' rejects with EEXIST where the path is taken: the first of two writers wins; 'replace' needs no former text
  */
 export async function writeDurably(path: string, text: string, mode: 'create' | 'replace'): Promise<void> {
   const directory = dirname(path)
   const temporary = join(directory, `.new-${basename(path)}-${randomBytes(8).toString('hex')}`)
   try {
-    await writeNew(temporary, text, mode === 'create' ? directory : path)
+    await writeNew(temporary, text, mode === 'replace' && (await exists(path)) ? path : directory)
     if (mode === 'create') await link(temporary, path)
     else await rename(temporary, path)
   } finally {

@@ -30,7 +30,7 @@ export type MasterKey = {
   findSubkey(purpose: KeyPurpose, id: string): Subkey | undefined
 }
 
-const KEY_BYTES = 32
+export const KEY_BYTES = 32
 
 /** Makes the file. Rejects with EEXIST where there is one: a master key is never overwritten. */
 export async function createMasterKey(path: string): Promise<MasterKey> {
@@ -96,11 +96,16 @@ function masterKeyOf(keys: readonly Buffer[]): MasterKey {
   const subkeys = new Map(purposes.map((purpose) => [purpose, derive(current, purpose)]))
   return {
     id: deriveId(current, 'master'),
-    ids: keys.map((key) => deriveId(key, 'master')),
+    ids: idsOf(keys),
     subkeys: (purpose) => keys.map((key) => derive(key, purpose)),
     subkey: (purpose) => subkeys.get(purpose) ?? derive(current, purpose),
     findSubkey: find,
   }
+}
+
+/** Of each, as MasterKey has them. */
+export function idsOf(keys: readonly Buffer[]): readonly string[] {
+  return keys.map((key) => deriveId(key, 'master'))
 }
 
 const purposes: readonly KeyPurpose[] = ['access-keys', 'records', 'continuation-tokens', 'session-tokens']

@@ -13,11 +13,12 @@ import { CommandError } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
+import { rekeyCommand } from './rekey.ts'
 import { printTable } from './table.ts'
 
 const MINUTES_LATER = KEY_USE_EVERY_MS / 60_000
 
-export const keysCommand = new Command('keys').description('access keys of users')
+export const keysCommand = new Command('keys').description('access keys of users').addCommand(rekeyCommand)
 
 withPlace(keysCommand.command('create'))
   .argument('<user>', 'name of the user the key belongs to')

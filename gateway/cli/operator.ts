@@ -1,9 +1,10 @@
 /** What a command works with: the namespace as the service account, the users and the keys, opened from the configuration. */
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { ensureMasterKey, type LocalDirectory, openLocalDirectory } from '#auth'
+import { ensureMasterKey, type LocalDirectory, openLocalDirectory, requireSealingKey } from '#auth'
 import { type OpenNamespace, openNamespace } from '#namespace'
 import type { Config } from '../config.ts'
+import { recordKeysOf } from '../record-keys.ts'
 import { CommandError, isErrno } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Place, type PlaceOptions, readPlace } from './place.ts'
@@ -21,7 +22,7 @@ const THREADS = 4
 
 /**
  * Makes the master key of a new tree. Throws CommandError or NamespaceError with one sentence where the tree is another gateway's:
- * no master key, or a wrong one.
+ * no master key, a wrong one, or one that was copied here before the last rekey.
  */
 export async function openOperator({ config }: Place): Promise<Operator> {
   const { root, roots, durability, directoriesMax } = config.namespace
@@ -41,22 +42,26 @@ export async function openOperator({ config }: Place): Promise<Operator> {
       roots,
       durability,
       directoriesMax,
-      recordKey: masterKey.subkey('records').bytes,
+      ...recordKeysOf(masterKey),
       threads: THREADS,
       problems: ({ kind, bucket, path, message }) =>
         complain([kind, bucket, path, message].filter((part) => part !== undefined).join(' ')),
     }),
   )
   const keysDirectory = join(root, '.causeway/keys')
-  const directory = await expected(() =>
-    openLocalDirectory({
+  const directory = await expected(async () => {
+    await requireSealingKey(keysDirectory, masterKey)
+    return openLocalDirectory({
       usersFile,
       keysDirectory,
       masterKey,
       problems: ({ what, path, cause }) =>
         complain(`${path}: ${what}${cause instanceof Error ? ` (${cause.message})` : ''}`),
-    }),
-  )
+    })
+  }).catch(async (error: unknown) => {
+    await namespace.close()
+    throw error
+  })
   return {
     config,
     namespace,
