@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openKeyStore } from './key-store.ts'
 import { findLastUse, recordKeyUse } from './key-use.ts'
+import { createMasterKey } from './master-key.ts'
 
 let directory = ''
 let nowMs = 0
@@ -79,6 +81,19 @@ it('a key that is not there, e.g. a temporary one or one that was removed, leave
   uses.note('../AAA')
   await uses.close()
   expect(await readdir(directory)).toEqual(['AAA.json'])
+})
+
+it('goes with its key', async () => {
+  const masterKey = await createMasterKey(join(directory, 'master.key'))
+  const keys = openKeyStore({ directory: join(directory, 'keys'), masterKey })
+  const { accessKeyId } = await keys.createKey('alice')
+  const uses = recordKeyUse({ directory: join(directory, 'keys'), now })
+  uses.note(accessKeyId)
+  await uses.settled()
+  expect(await readdir(join(directory, 'keys'))).toHaveLength(2)
+  await keys.removeKey(accessKeyId)
+  expect(await readdir(join(directory, 'keys'))).toEqual([])
+  await uses.close()
 })
 
 it('a thousand uses at once are one write', async () => {

@@ -149,6 +149,22 @@ describe('a new master key', () => {
     await readerOn('there')
   })
 
+  it('beside a gateway that starts in that moment without it: the one or the other is refused, never neither', async () => {
+    const seed = Date.now() % 100_000
+    const both: number[] = []
+    for (let trial = 0; trial < 30; trial++) {
+      const directory = join(folder, `trial-${trial}`)
+      const masterKeyFile = join(folder, `trial-${trial}.key`)
+      const masterKey = await createMasterKey(masterKeyFile)
+      const rekeyed = rekeyMasterKey({ masterKeyFile, keysDirectory: directory, waitMs: 0 })
+      await sleep(((seed * (trial + 7)) % 97) / 8)
+      const [sealing, starting] = await Promise.allSettled([rekeyed, announceKeyReader({ directory, masterKey })])
+      if (starting.status === 'fulfilled') await starting.value.close()
+      if (sealing.status === 'fulfilled' && starting.status === 'fulfilled') both.push(trial)
+    }
+    expect(both, `seed ${seed}`).toEqual([])
+  })
+
   it('leaves a damaged record as it is and names it', async () => {
     const { keys } = await readerOn('here')
     await keys.createKey('alice')
@@ -194,6 +210,20 @@ describe('a former line', () => {
     expect(await needs()).toEqual([['all that is sealed from now on', '1 access key'], [ofRecords]])
     const after = openKeyStore({ directory: keysDirectory, masterKey: await readMasterKey(fileOn('here')) })
     expect((await after.readKey(accessKeyId))?.secret).toBe(secret)
+  })
+
+  it('that was put below by hand counts as well: keys are sealed again, and who starts without the new one is refused', async () => {
+    const here = await readerOn('here')
+    await here.keys.createKey('alice')
+    const former = (await readFile(fileOn('here'), 'utf8')).trim()
+    const lines = `${Buffer.alloc(32, 5).toString('base64')}\n${former}\n`
+    await writeFile(`${fileOn('here')}.new`, lines, { mode: 0o600 })
+    await rename(`${fileOn('here')}.new`, fileOn('here'))
+    expect(await retireMasterKeys(await onHere())).toEqual({ resealed: 1, damaged: [], retired: [] })
+    expect((await readLineNeeds(await onHere()))[1]?.neededBy).toContainEqual(
+      expect.stringMatching(/^tokens, .*does not say when/),
+    )
+    await expect(readerOn('there')).rejects.toThrow('copy the file')
   })
 
   it('stays as long as a gateway seals with it', async () => {

@@ -26,42 +26,40 @@ const LOOK_EVERY_MS = 200
 
 /** Rejects with a sentence, having sealed nothing, where a reader does not take the new line; its machine lacks it. */
 export async function rekeyMasterKey(options: RekeyOptions): Promise<Rekeyed> {
-  const { masterKeyFile, keysDirectory, now = () => new Date() } = options
+  const { masterKeyFile, now = () => new Date() } = options
   const id = await addNextKey(masterKeyFile, now())
-  const readers = watchKeyReaders(keysDirectory, options.readersGoneAfterMs)
-  await waitUntilKnown(id, readers, masterKeyFile, options.waitMs ?? WAIT_MS)
-  const before = await findSealingKey(keysDirectory)
-  await writeSealingKey(keysDirectory, id)
-  // Who has started since then, without the new line, has been refused or is seen now.
-  const late = (await readers()).filter(({ keys }) => !keys.includes(id))
-  if (late.length > 0) {
-    await writeSealingKey(keysDirectory, before)
-    throw unknownTo(late, masterKeyFile)
-  }
+  await agreeOn(id, options, {
+    agrees: ({ keys }) => keys.includes(id),
+    refused: (names) =>
+      `Nothing was sealed anew, since these gateways do not know the new line of ${masterKeyFile} (machine-process): ${names}; copy the file to their machines and repeat the command.`,
+  })
   await promoteNextKey(masterKeyFile, id, now())
   return resealAll(options)
 }
 
-async function waitUntilKnown(
-  id: string,
-  readers: () => Promise<readonly SeenReader[]>,
-  masterKeyFile: string,
-  waitMs: number,
-): Promise<void> {
-  const deadlineMs = performance.now() + waitMs
-  for (;;) {
-    const without = (await readers()).filter(({ keys }) => !keys.includes(id))
-    if (without.length === 0) return
-    if (performance.now() > deadlineMs) throw unknownTo(without, masterKeyFile)
-    await sleep(LOOK_EVERY_MS)
-  }
+type Agreement = {
+  readonly agrees: (reader: SeenReader) => boolean
+  readonly refused: (names: string) => string
 }
 
-function unknownTo(readers: readonly SeenReader[], masterKeyFile: string): Error {
-  const names = readers.map(({ name }) => name).join(', ')
-  return new Error(
-    `Nothing was sealed anew, since these gateways do not know the new line of ${masterKeyFile} (machine-process): ${names}; copy the file to their machines and repeat the command.`,
-  )
+/** When all readers agree, whoever starts without this key is refused from then on. Rejects with a sentence where one does not in time. */
+async function agreeOn(id: string, options: RekeyOptions, { agrees, refused }: Agreement): Promise<void> {
+  const { keysDirectory, waitMs = WAIT_MS } = options
+  const readers = watchKeyReaders(keysDirectory, options.readersGoneAfterMs)
+  const others = async () => (await readers()).filter((reader) => !agrees(reader))
+  const refuse = (those: readonly SeenReader[]) => new Error(refused(those.map(({ name }) => name).join(', ')))
+  const deadlineMs = performance.now() + waitMs
+  for (let those = await others(); those.length > 0; those = await others()) {
+    if (performance.now() > deadlineMs) throw refuse(those)
+    await sleep(LOOK_EVERY_MS)
+  }
+  const before = await findSealingKey(keysDirectory)
+  await writeSealingKey(keysDirectory, id)
+  // Who has started since then, without the key, has been refused or is seen now.
+  const late = await others()
+  if (late.length === 0) return
+  await writeSealingKey(keysDirectory, before)
+  throw refuse(late)
 }
 
 async function resealAll({ masterKeyFile, keysDirectory, now }: RekeyOptions): Promise<Rekeyed> {
@@ -113,21 +111,13 @@ function tokensText({ formerSince }: MasterKeyLine): string {
 export async function retireMasterKeys(
   options: RekeyOptions & { readonly recordKey: Buffer },
 ): Promise<Rekeyed & { readonly retired: readonly string[] }> {
-  const { masterKeyFile, keysDirectory } = options
+  const { masterKeyFile } = options
   const { id } = await readMasterKey(masterKeyFile)
-  const readers = watchKeyReaders(keysDirectory, options.readersGoneAfterMs)
-  const deadlineMs = performance.now() + (options.waitMs ?? WAIT_MS)
-  for (;;) {
-    const others = (await readers()).filter(({ keys }) => keys[0] !== id)
-    if (others.length === 0) break
-    if (performance.now() > deadlineMs) {
-      const names = others.map(({ name }) => name).join(', ')
-      throw new Error(
-        `No line was taken out, since these gateways still seal with another one (machine-process): ${names}; copy ${masterKeyFile} to their machines and repeat the command.`,
-      )
-    }
-    await sleep(LOOK_EVERY_MS)
-  }
+  await agreeOn(id, options, {
+    agrees: ({ keys }) => keys[0] === id,
+    refused: (names) =>
+      `No line was taken out, since these gateways still seal with another one (machine-process): ${names}; copy ${masterKeyFile} to their machines and repeat the command.`,
+  })
   const resealed = await resealAll(options)
   const retired = (await readLineNeeds(options)).filter(({ neededBy }) => neededBy.length === 0).map((line) => line.id)
   if (retired.length > 0) await dropKeys(masterKeyFile, retired)
