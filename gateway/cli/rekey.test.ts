@@ -1,5 +1,5 @@
 /** The commands on keys beside two workers that serve: nothing is refused meanwhile, and no secret is in anything that was written. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -136,7 +136,7 @@ test('keys are rotated and the master key gets a new line while two workers serv
 test('a damaged record refuses its key; the others are served, and the log says which file it is', async () => {
   const [good, bad] = [await newKey('keys create alice'), await newKey('keys create alice')]
   const path = join(home, 'tree/.causeway/keys', `${bad.accessKeyId}.json`)
-  await execa('truncate', ['-s', '100', path])
+  await truncate(path, 100)
   const [socket] = pool.sockets
   expect(await ask(socket, 'GET', '/', bad)).toMatchObject({ status: 403, code: 'InvalidAccessKeyId' })
   expect(await ask(socket, 'GET', '/', good)).toMatchObject({ status: 200 })
