@@ -33,7 +33,15 @@ it('of many at once one works at a time, and the lock is gone afterwards, after 
 it('a lock that a killed command left behind is given up after a while, and not before', async () => {
   await writeFile(path, '')
   const started = performance.now()
-  await exclusively(path, async () => {}, 300)
+  let inside = 0
+  let most = 0
+  const work = async () => {
+    most = Math.max(most, ++inside)
+    await sleep(5)
+    inside--
+  }
+  await Promise.all(Array.from({ length: 8 }, () => exclusively(path, work, 300)))
   expect(performance.now() - started).toBeGreaterThan(300)
+  expect(most).toBe(1)
   expect(await readdir(folder)).toEqual([])
 })

@@ -1,4 +1,5 @@
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isErrno } from './durable-file.ts'
 
@@ -21,15 +22,15 @@ export async function exclusively<Result>(
   try {
     return await work()
   } finally {
-    const mine = await lock.stat()
+    const mine = markOf(await lock.stat({ bigint: true }))
     await lock.close()
     // Not that of somebody who took ours for left behind.
-    if ((await inodeAt(path)) === mine.ino) await rm(path, { force: true })
+    if ((await markAt(path)) === mine) await rm(path, { force: true })
   }
 }
 
 async function take(path: string, givenUpAfterMs: number): Promise<FileHandle> {
-  let seen: number | undefined
+  let seen: string | undefined
   let sinceMs = 0
   for (;;) {
     try {
@@ -37,28 +38,36 @@ async function take(path: string, givenUpAfterMs: number): Promise<FileHandle> {
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error
     }
-    const there = await inodeAt(path)
+    const there = await markAt(path)
     if (there !== seen) [seen, sinceMs] = [there, performance.now()]
     // By our own clock: the machine that left it may have another one.
-    if (seen !== undefined && performance.now() - sinceMs > givenUpAfterMs) await putAside(path)
+    if (seen !== undefined && performance.now() - sinceMs > givenUpAfterMs) await putAside(path, seen)
     await sleep(TRY_AGAIN_AFTER_MS)
   }
 }
 
-/** By rename: of two who find it left behind, one moves it, and the other finds nothing or tries again. */
-async function putAside(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
+/**
+ * Two find it left behind; the one moves it away and takes the lock, and then the other moves: that is no longer what it had seen, so it
+ * is put back.
+ */
+async function putAside(path: string, mark: string): Promise<void> {
+  const aside = `${path}.${randomBytes(8).toString('hex')}`
   try {
     await rename(path, aside)
-    await rm(aside, { force: true })
+    if ((await markAt(aside)) !== mark) await link(aside, path)
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EEXIST')) throw error
+  } finally {
+    await rm(aside, { force: true })
   }
 }
 
-async function inodeAt(path: string): Promise<number | undefined> {
+/** The time as well: inodes are used again. */
+const markOf = ({ ino, mtimeNs }: { readonly ino: bigint; readonly mtimeNs: bigint }) => `${ino} ${mtimeNs}`
+
+async function markAt(path: string): Promise<string | undefined> {
   try {
-    return (await stat(path)).ino
+    return markOf(await stat(path, { bigint: true }))
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
     throw error
