@@ -62,8 +62,7 @@ test(`${users.length} users, ${IN_FLIGHT} calls at once: nobody reads what anoth
       left -= 1
       const asker = upTo(users.length)
       const kind = upTo(20) === 0 ? 'make' : 'read'
-      const outcome =
-        kind === 'make' ? await make(asker, left) : await read(asker, upTo(5) < 2 ? asker : other(asker))
+      const outcome = kind === 'make' ? await make(asker, left) : await read(asker, upTo(5) < 2 ? asker : other(asker))
       if (outcome === 'wrong') wrong.push(`${kind} of user ${asker}`)
       else tally[outcome] += 1
     }
