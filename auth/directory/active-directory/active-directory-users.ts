@@ -6,7 +6,7 @@ import type { User, Users } from '../users.ts'
 import { type Block, type BlockPolicy, blockOf } from './account.ts'
 import { type ControllerEvent, controllersOf } from './controllers.ts'
 import { type Facts, type KnownGroups, type KnownUsersEvent, knownUsers } from './known-users.ts'
-import { type LdapCredentials, ldapConnection } from './ldap-connection.ts'
+import { type LdapCredentials, LdapUnreachable, ldapConnection } from './ldap-connection.ts'
 import { canonicalIdOf, isObjectGuid, objectGuidOf } from './object-guid.ts'
 import {
   type Answer,
@@ -25,6 +25,8 @@ export type ActiveDirectoryEvent =
   | ControllerEvent
   | Exclude<KnownUsersEvent, { kind: 'read again' }>
   | { readonly kind: 'asked'; readonly question: Question; readonly seconds: number; readonly answered: boolean }
+  /** It has answered, but not with what is needed: the bind account may not read it, or base_dn is another domain's. */
+  | { readonly kind: 'failed'; readonly question: Question; readonly cause: unknown }
   /** Somebody whose keys worked: they no longer do, or the user is in fewer groups. */
   | { readonly kind: 'revoked'; readonly objectGuid: string; readonly userName: string; readonly why: Revocation }
 
@@ -208,6 +210,7 @@ async function measured<Result>(
     return result
   } catch (error) {
     tell(false)
+    if (!(error instanceof LdapUnreachable)) events?.({ kind: 'failed', question, cause: error })
     throw error
   }
 }
