@@ -8,6 +8,9 @@ export type Identity = {
   readonly email?: string | undefined
   /** Names of the directory groups. */
   readonly groups: readonly string[]
+  /** In a Windows domain: of the user, and of all groups, those without a name here included. */
+  readonly sid?: string | undefined
+  readonly groupSids?: readonly string[] | undefined
   readonly posix?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | undefined
   /** The key the request was signed with. */
   readonly accessKeyId: string

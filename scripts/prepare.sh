@@ -45,10 +45,10 @@ install_packages() {
   fi
   has apt-get || die "These are missing and there is no apt-get to install them with:$packages."
   say "installing$packages"
-  # Debian starts a newly installed nginx on port 80, where ours is the only one that is wanted, and servers of NFS and GlusterFS, which only the lab wants.
+  # Debian starts a newly installed nginx on port 80, where ours is the only one that is wanted, and servers of NFS, GlusterFS and Samba, which only the labs want.
   policy=/usr/sbin/policy-rc.d
   case "$packages" in
-    *nginx* | *nfs-kernel-server* | *glusterfs-server*) [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy && made_policy=1; } ;;
+    *nginx* | *nfs-kernel-server* | *glusterfs-server* | *samba* | *winbind*) [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy && made_policy=1; } ;;
   esac
   log=$(mktemp)
   # shellcheck disable=SC2086 # words on purpose
