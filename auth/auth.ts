@@ -12,6 +12,7 @@ export {
   type Permission,
 } from './acl/grant.ts'
 export { type S3Action, s3Actions } from './actions.ts'
+export { authSysGroups } from './auth-sys-groups.ts'
 export { type AuthenticatedForm, type AuthenticateFormOptions, authenticateForm } from './authenticate-form.ts'
 export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
 export { type Decision, decide, type ObjectOwnership, type PublicAccessBlock, type Question } from './decide.ts'
@@ -19,6 +20,7 @@ export type { ActiveDirectoryEvent } from './directory/active-directory/active-d
 export type { Directory, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
 export { createLocalUser, type NewLocalUser } from './directory/local-users.ts'
 export { type OpenDirectory, openDirectory, type Provider } from './directory/open-directory.ts'
+export type { PosixIdOptions } from './directory/posix-id.ts'
 export type { User } from './directory/users.ts'
 export { type AuthCode, AuthError, type AuthErrorDetail } from './errors.ts'
 export type { Identity } from './identity.ts'

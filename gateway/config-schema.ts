@@ -56,6 +56,11 @@ const ADDRESS = String.raw`(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}`
 const LDAPS_URL = String.raw`^ldaps://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?$`
 const HOST_NAME = '[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?'
 
+/** The one above is (uid_t) -1: "no change". */
+const POSIX_ID_MAX = 0xffff_fffe
+const DOMAIN_SID = String.raw`^S-1-5-21(?:-\d{1,10}){3}$`
+const EXAMPLE_DOMAIN_SID = 'S-1-5-21-321277845-873389989-806497059'
+
 const Listen = Type.Object(
   {
     https: text(
@@ -246,6 +251,48 @@ const IdentitySection = Type.Object(
       'An account whose password has expired or must be changed cannot use its access keys.',
       false,
     ),
+    posix_ids: choice(
+      'Where uid and gids of directory users come from. sid: made of their SIDs as sssd makes them (ldap_id_mapping); rfc2307: uidNumber and gidNumber; none: they have none. The local provider has them in users_file.',
+      ['sid', 'rfc2307', 'none'],
+      'none',
+    ),
+    sid_range_min: count('sid: the lowest id, as ldap_idmap_range_min of sssd.', 200_000, 1, POSIX_ID_MAX),
+    sid_range_max: count(
+      'sid: above the highest id, as ldap_idmap_range_max of sssd.',
+      2_000_200_000,
+      2,
+      POSIX_ID_MAX + 1,
+    ),
+    sid_slice_size: count('sid: ids of a slice, as ldap_idmap_range_size of sssd.', 200_000, 1, POSIX_ID_MAX),
+    sid_default_domain: Type.Optional(
+      text(
+        {
+          description:
+            'sid: the domain whose ids begin at the lowest one, as ldap_idmap_default_domain_sid of sssd. Unset: none, all places follow from the SIDs.',
+          expected: `the SID of a domain such as "${EXAMPLE_DOMAIN_SID}"`,
+          examples: [EXAMPLE_DOMAIN_SID],
+        },
+        undefined,
+        DOMAIN_SID,
+      ),
+    ),
+    sid_domains: Type.Array(Type.String({ pattern: DOMAIN_SID }), {
+      description: "sid: further domains whose groups have ids; the directory's own domain always has.",
+      expected: `a list of SIDs of domains such as ["${EXAMPLE_DOMAIN_SID}"]`,
+      default: [],
+    }),
+    rfc2307_primary_group: choice(
+      "rfc2307: the primary group. gidNumber: the user's own, as sssd takes it; primaryGroupID: the gidNumber of the group that this names, as winbind's idmap_ad takes it unless unix_primary_group is set.",
+      ['gidNumber', 'primaryGroupID'],
+      'gidNumber',
+    ),
+    rfc2307_id_min: count(
+      'rfc2307: the lowest number that is taken for a uid or gid, so that the directory makes nobody root.',
+      1000,
+      1,
+      POSIX_ID_MAX,
+    ),
+    rfc2307_id_max: count('rfc2307: the highest number that is taken for a uid or gid.', POSIX_ID_MAX, 1, POSIX_ID_MAX),
   },
   { description: 'Users and their keys.' },
 )

@@ -267,6 +267,16 @@ function conflictsIn(config: Config): string[] {
   if (listen.proxyProtocol && listen.trustedProxies.length === 0) {
     problems.push('listen.proxy_protocol is true but listen.trusted_proxies is empty; name the load balancers there.')
   }
+  if (identity.sidRangeMax - identity.sidRangeMin < identity.sidSliceSize) {
+    problems.push(
+      `identity.sid_range_max is ${identity.sidRangeMax}; it must be at least sid_slice_size above sid_range_min, which makes ${identity.sidRangeMin + identity.sidSliceSize}.`,
+    )
+  }
+  if (identity.rfc2307IdMax < identity.rfc2307IdMin) {
+    problems.push(
+      `identity.rfc2307_id_max is ${identity.rfc2307IdMax}; it must not be below rfc2307_id_min, which is ${identity.rfc2307IdMin}.`,
+    )
+  }
   const outside = {
     'state.directory': state.directory,
     'identity.master_key_file': identity.masterKeyFile,

@@ -1,6 +1,7 @@
 import type { Provider } from '#auth'
 import type { Config } from './config.ts'
 import { durationMs } from './duration.ts'
+import { posixIdOptions } from './posix-id-options.ts'
 
 /** Where users come from, as auth/ wants to hear it. The configuration has seen to it that nothing is missing. */
 export function identityProvider({ identity }: Config): Provider {
@@ -12,5 +13,6 @@ export function identityProvider({ identity }: Config): Provider {
     ...{ servers, authoritiesFile: caFile, baseDn, bindDn, bindPasswordFile },
     staleGraceMs: durationMs(staleGrace),
     ...{ lockedBlocksKeys, expiredPasswordBlocksKeys },
+    posixIds: posixIdOptions(identity),
   }
 }

@@ -28,6 +28,6 @@ export function joinedDirectory(users: Users, keys: Pick<KeyStore, 'readKey'>): 
   }
 }
 
-function identityOf({ disabled: _, id: __, ...user }: User, accessKeyId: string) {
+function identityOf({ disabled: _, id: __, whyNoPosix: ___, ...user }: User, accessKeyId: string) {
   return { ...user, accessKeyId }
 }

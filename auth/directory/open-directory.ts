@@ -6,6 +6,7 @@ import { cachedDirectory } from './cached.ts'
 import type { Directory, ReportProblem } from './directory.ts'
 import { joinedDirectory } from './joined.ts'
 import { openLocalDirectory } from './local-directory.ts'
+import type { PosixIdOptions } from './posix-id.ts'
 import type { User, Users } from './users.ts'
 
 /** What the gateway works with, whoever knows the users. */
@@ -27,6 +28,7 @@ export type ActiveDirectoryProvider = CredentialFiles & {
   readonly staleGraceMs: number
   readonly lockedBlocksKeys: boolean
   readonly expiredPasswordBlocksKeys: boolean
+  readonly posixIds: PosixIdOptions
 }
 
 export type Provider = { readonly provider: 'local'; readonly usersFile: string } | ActiveDirectoryProvider

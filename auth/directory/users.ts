@@ -5,6 +5,8 @@ export type User = Omit<Identity, 'accessKeyId'> & {
   /** What the records of the user's keys name: the name in a file of users, the objectGUID in a directory service, where names change. */
   readonly id: string
   readonly disabled: boolean
+  /** Where there is no `posix`: a sentence about the reason, where the provider knows one. */
+  readonly whyNoPosix?: string | undefined
 }
 
 /** Who there is, without keys. Every provider has this shape and passes the same tests; directory.ts joins it with the keys. */

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { SearchOptions } from 'ldapts'
 import { AuthError } from '../../errors.ts'
+import { type PosixIdOptions, type PosixIds, posixIds } from '../posix-id.ts'
 import type { User, Users } from '../users.ts'
 import { type Block, type BlockPolicy, blockOf } from './account.ts'
 import { type ControllerEvent, controllersOf } from './controllers.ts'
@@ -40,6 +41,7 @@ export type ActiveDirectoryUsersOptions = BlockPolicy & {
   /** Of the domain: DC=lab,DC=example,DC=test. */
   readonly baseDn: string
   readonly staleGraceMs: number
+  readonly posixIds: PosixIdOptions
   readonly events?: ((event: ActiveDirectoryEvent) => void) | undefined
   readonly pollEveryMs?: number | undefined
   readonly connectTimeoutMs?: number | undefined
@@ -84,6 +86,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     await known.poll()
   })
   let domain: Promise<Domain> | undefined
+  let posix: PosixIds | undefined
 
   async function readFacts(objectGuid: string, groups: KnownGroups | undefined): Promise<Answer<Facts | undefined>> {
     const { value: account, connection } = await ask('account', (search) => readAccount(search, objectGuid))
@@ -100,7 +103,14 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
       const group = found.get(sid) ?? usable.get(sid)
       return group === undefined ? [] : [{ ...group, sid }]
     })
-    return { value: { account, groups: named }, connection: isOneController ? connection : SEVERAL }
+    const posix = posixIdsOf(account.sid)({ ...account, groups: named })
+    return { value: { account, groups: named, posix }, connection: isOneController ? connection : SEVERAL }
+  }
+
+  /** All users are of the domain that the controllers are of, so the first one's SID tells which. */
+  function posixIdsOf(sid: string): PosixIds {
+    posix ??= posixIds(options.posixIds, sid.slice(0, sid.lastIndexOf('-')))
+    return posix
   }
 
   function tellRevocation(before: Facts, after: Facts | undefined): void {
@@ -168,7 +178,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
 /** RFC 5321 allows 254. */
 const ADDRESS_CHARACTERS_MAX = 1024
 
-function userOf({ account, groups }: Facts, policy: BlockPolicy, nowMs: number): User {
+function userOf({ account, groups, posix }: Facts, policy: BlockPolicy, nowMs: number): User {
   return {
     id: account.objectGuid,
     userName: account.name,
@@ -178,7 +188,8 @@ function userOf({ account, groups }: Facts, policy: BlockPolicy, nowMs: number):
     groups: groups.map(({ name }) => name),
     sid: account.sid,
     groupSids: account.groupSids,
-    posix: undefined,
+    posix: posix.posix,
+    whyNoPosix: posix.posix === undefined ? posix.reason : undefined,
     disabled: blockOf(account, policy, nowMs) !== undefined,
   }
 }

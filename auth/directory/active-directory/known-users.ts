@@ -4,10 +4,16 @@
  * disabled is out a second later, on every worker of every machine, and an idle gateway asks one small question a second.
  */
 import { LRUCache } from 'lru-cache'
+import type { PosixAnswer } from '../posix-id.ts'
 import type { Account } from './account.ts'
 import type { Answer, Group, Position } from './queries.ts'
 
-export type Facts = { readonly account: Account; readonly groups: readonly (Group & { readonly sid: string })[] }
+export type Facts = {
+  readonly account: Account
+  /** Those of the account's groups that the domain knows. */
+  readonly groups: readonly (Group & { readonly sid: string })[]
+  readonly posix: PosixAnswer
+}
 
 /** Names of groups as they are while the sequence number stands still; undefined for a SID that the domain does not know. */
 export type GroupsBySid = Map<string, Group | undefined>
