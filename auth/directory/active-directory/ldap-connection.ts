@@ -102,10 +102,12 @@ export function ldapConnection(server: LdapServer): LdapConnection {
         return { entries: searchEntries, connection }
       } catch (error) {
         if (isLdapResult(error, LDAP_RESULT.noSuchObject)) return { entries: [], connection }
-        if (isLdapResult(error) && !isOutOfService(error)) throw error
+        // Others may be waiting for their answers on this connection, which is in order.
+        if (isOutOfService(error)) throw new LdapUnreachable(server.url, error)
+        if (isLdapResult(error)) throw error
         drop(using, { client, connection })
         // Idle connections are ended by firewalls and restarts: a new one is worth a try, but not after a whole timeout.
-        if (attempt > 1 || isLdapResult(error) || isTimeout(error)) throw new LdapUnreachable(server.url, error)
+        if (attempt > 1 || isTimeout(error)) throw new LdapUnreachable(server.url, error)
       }
     }
   }
