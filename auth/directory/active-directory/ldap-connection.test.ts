@@ -66,7 +66,7 @@ it('a connection that was cut is made anew, bound, for all who wait', async () =
 it.each<[string, Parameters<StubLdapServer['behave']>[0], RegExp]>([
   ['hangs after accept', { accept: 'silence' }, /timeout/i],
   ['hangs at the bind', { bind: 'silence' }, /timed out/],
-  ['hangs at a search', { search: 'silence' }, /timed out/],
+  ['hangs at a search', { search: 'silence' }, /timed out|closed/],
   ['resets at once', { accept: 'reset' }, /ECONNRESET|disconnected/],
   ['resets in the middle of an answer', { search: 'reset in mid-answer' }, /closed|ECONNRESET|Expected 0x/],
   ['is busy', { search: { code: 51 } }, /0x33/],
@@ -83,7 +83,7 @@ it.each<[string, Parameters<StubLdapServer['behave']>[0], RegExp]>([
       ),
     ),
   )
-  expect(performance.now() - begunMs).toBeLessThan(2000)
+  expect(performance.now() - begunMs).toBeLessThan(1500)
   for (const error of errors) {
     expect(error).toBeInstanceOf(LdapUnreachable)
     expect(String(error)).toMatch(reason)

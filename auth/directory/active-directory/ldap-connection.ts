@@ -77,6 +77,7 @@ let connections = 0
 export function ldapConnection(server: LdapServer): LdapConnection {
   let bound: Promise<Bound> | undefined
   let closed = false
+  const hung = new WeakSet<Client>()
   const bind = bindOf(server)
 
   function connected(): Promise<Bound> {
@@ -106,8 +107,9 @@ export function ldapConnection(server: LdapServer): LdapConnection {
         if (isOutOfService(error)) throw new LdapUnreachable(server.url, error)
         if (isLdapResult(error)) throw error
         drop(using, { client, connection })
-        // Idle connections are ended by firewalls and restarts: a new one is worth a try, but not after a whole timeout.
-        if (attempt > 1 || isTimeout(error)) throw new LdapUnreachable(server.url, error)
+        // Idle connections are ended by firewalls and restarts: a new one is worth a try, but not after a whole timeout, be it another's.
+        if (isTimeout(error)) hung.add(client)
+        if (attempt > 1 || hung.has(client)) throw new LdapUnreachable(server.url, error)
       }
     }
   }
