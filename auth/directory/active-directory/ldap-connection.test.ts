@@ -146,6 +146,7 @@ it('an empty password or DN is refused before anything is sent: a directory may 
   const server = await started()
   const connection = connectTo(server)
   expect(await connection.checkPassword(`CN=alice,${BASE}`, '')).toBe(false)
+  expect(await connection.checkPassword(`CN=alice,${BASE}`, '\0')).toBe(false)
   expect(await connection.checkPassword('', 'secret')).toBe(false)
   await expect(search(connectTo(server, {}, ''))).rejects.toThrow(LdapUnreachable)
   expect(server.seen).toEqual({ connections: 0, binds: 0, searches: 0 })

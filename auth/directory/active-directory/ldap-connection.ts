@@ -117,7 +117,8 @@ export function ldapConnection(server: LdapServer): LdapConnection {
   return {
     search,
     async checkPassword(dn, password) {
-      if (dn === '' || password === '') return false
+      // Samba reads a password up to a NUL: "\0" would be an empty one.
+      if (dn === '' || password === '' || password.includes('\0')) return false
       const { authorities } = await credentialsOf(server)
       const client = newClient(server, authorities)
       try {
