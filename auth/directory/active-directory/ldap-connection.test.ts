@@ -135,6 +135,7 @@ it('an object that is gone is no failure, and other results are told with their 
   const server = await started({ behaviour: { search: { code: 32 } } })
   const connection = connectTo(server)
   expect((await search(connection)).entries).toEqual([])
+  await expect(connection.search(BASE, { scope: 'sub' })).rejects.toMatchObject({ code: 32 }) // the base is no domain
   server.behave({ search: { code: 10 } }) // a referral: the base is another domain's, which nobody here follows
   await expect(search(connection)).rejects.toMatchObject({ code: 10 })
   server.behave({ search: { code: 50 } })

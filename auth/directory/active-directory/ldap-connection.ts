@@ -34,7 +34,7 @@ export type SearchAnswer = {
 
 export type LdapConnection = {
   /**
-   * No entries where there is no such object: it is deleted. Referrals are not followed. Rejects with LdapUnreachable, or with the error of
+   * No entries for scope `base` where there is no such object: it is deleted. Referrals are not followed. Rejects with LdapUnreachable, or with the error of
    * another LDAP result
    */
   search(baseDn: string, options: SearchOptions): Promise<SearchAnswer>
@@ -102,7 +102,8 @@ export function ldapConnection(server: LdapServer): LdapConnection {
         const { searchEntries } = await client.search(baseDn, options)
         return { entries: searchEntries, connection }
       } catch (error) {
-        if (isLdapResult(error, LDAP_RESULT.noSuchObject)) return { entries: [], connection }
+        if (options.scope === 'base' && isLdapResult(error, LDAP_RESULT.noSuchObject))
+          return { entries: [], connection }
         // Others may be waiting for their answers on this connection, which is in order.
         if (isOutOfService(error)) throw new LdapUnreachable(server.url, error)
         if (isLdapResult(error)) throw error
