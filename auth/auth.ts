@@ -33,6 +33,7 @@ export {
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 export type { ConditionContext } from './policy/context.ts'
 export { isPublicPolicy } from './policy/is-public-policy.ts'
+export { parseIdentityPolicy } from './policy/parse-identity-policy.ts'
 export { parsePolicy } from './policy/parse-policy.ts'
 export type { Policy } from './policy/policy.ts'
 export type { ChunkSignatures, Payload, ReceivedRequest } from './request.ts'
