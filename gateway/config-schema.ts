@@ -194,6 +194,7 @@ const IdentitySection = Type.Object(
         '.',
       ),
     ),
+    session_seconds_max: count('How long temporary keys of STS may hold at most.', 43_200, 900, 31_536_000),
   },
   { description: 'Users and their keys.' },
 )
@@ -247,6 +248,12 @@ const Pool = Type.Object(
 
 const Limits = Type.Object(
   {
+    password_trials_per_minute: count(
+      'Wrong passwords that a worker tries for one client address (AssumeRoleWithLDAPIdentity); the workers of a site together, as many times that.',
+      10,
+      1,
+      100_000,
+    ),
     connections_per_client: count('Connections from one client address.', 1000, 1, 1_000_000),
     header_bytes: count('All headers of a request together.', 131_072, 16_384, 1_048_576),
     header_timeout_seconds: count('Time to send the headers.', 60, 1, 3600),

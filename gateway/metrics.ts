@@ -12,6 +12,8 @@ import {
   Registry,
 } from 'prom-client'
 
+import type { TrialOutcome } from './start-session.ts'
+
 export type RequestFacts = {
   readonly operation: string
   readonly status: number
@@ -23,6 +25,7 @@ export type RequestFacts = {
 export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
+  passwordTried(outcome: TrialOutcome): void
   /** For the pool, over IPC. */
   collect(): Promise<readonly MetricObject[]>
 }
@@ -70,6 +73,12 @@ export function createMetrics(options: {
     labelNames: ['operation'],
     registers,
   })
+  const passwords = new Counter({
+    name: 'causeway_password_trials_total',
+    help: 'Passwords sent for temporary keys: right, wrong, or not tried because the client or the user had too many wrong ones',
+    labelNames: ['outcome'],
+    registers,
+  })
   const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
   new Gauge({
     name: 'causeway_namespace_load',
@@ -91,6 +100,7 @@ export function createMetrics(options: {
   })
   return {
     requestBegan: () => inFlight.inc(),
+    passwordTried: (outcome) => passwords.inc({ outcome }),
     requestEnded(facts) {
       const { operation } = facts
       inFlight.dec()

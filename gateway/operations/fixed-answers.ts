@@ -104,12 +104,14 @@ const rows: readonly FixedAnswer[] = [
     answer: notImplemented(),
   },
 
-  // No operation of the SDK: IAM and STS calls that meet us at the root (P-027, P-214).
+  // No operation of the SDK: IAM and other STS calls that meet us at the root (P-027, P-214).
   {
     name: 'PostService',
     match: { method: 'POST', on: 'service' },
     action: undefined,
-    answer: notImplemented('IAM and STS actions are not implemented'),
+    answer: notImplemented(
+      'Of IAM and STS there are AssumeRoleWithLDAPIdentity and GetCallerIdentity, both of version 2011-06-15',
+    ),
   },
 ]
 
