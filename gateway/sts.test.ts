@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Directory } from '#auth'
 import { type AppOptions, createApp } from './app.ts'
 import { loadConfig } from './config.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
 import { alice, sessionsOf, tokensOf } from './operations/testing/call-operation.ts'
 import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
@@ -23,6 +23,7 @@ let app: FastifyInstance
 let lines: Record<string, unknown>[]
 let clock: Date
 let isThere: boolean
+let metrics: Metrics
 
 const directory: Directory = {
   findByAccessKey: async (id) =>
@@ -39,6 +40,7 @@ async function start(changes: Partial<AppOptions> = {}) {
   const store = createMemoryNamespace()
   for (const name of ['photos', 'films']) await store.as(alice).buckets.create(name)
   lines = []
+  metrics = createMetrics({ worker: 0 })
   app = createApp({
     config: loadConfig(undefined, {}, {}),
     namespace: { as: (caller) => store.as(caller ?? { canonicalId: '', displayName: '' }) },
@@ -47,7 +49,7 @@ async function start(changes: Partial<AppOptions> = {}) {
     sessions: sessionsOf(),
     operations,
     log: pino({ level: 'debug', base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
-    metrics: createMetrics({ worker: 0 }),
+    metrics,
     now: () => clock,
     ...changes,
   })
@@ -171,6 +173,13 @@ describe('AssumeRoleWithLDAPIdentity', () => {
     for (let times = 0; times < 3; times++) expectStsError(await assume({ LDAPPassword: 'x' }), 403, 'AccessDenied')
     expectStsError(await assume({ LDAPPassword: 'x' }), 400, 'Throttling')
     expectStsError(await assume(), 400, 'Throttling')
+    const counted = (await metrics.collect()).find(({ name }) => name === 'causeway_password_trials_total')
+    expect(counted).toMatchObject({
+      values: [
+        { labels: { outcome: 'wrong' }, value: 3 },
+        { labels: { outcome: 'throttled client' }, value: 2 },
+      ],
+    })
     expect(lines.filter(({ msg }) => msg === 'a password was refused').map(({ outcome }) => outcome)).toEqual([
       ...['wrong', 'wrong', 'wrong'],
       ...['throttled client', 'throttled client'],
@@ -231,6 +240,13 @@ describe('GetCallerIdentity', () => {
 
 describe('whatever else is posted to the service', () => {
   const list = formOf({ Action: 'ListRoles', Version: '2010-05-08' })
+
+  it('is refused in words that clients of STS and IAM understand', async () => {
+    const token = formOf({ Action: 'GetSessionToken', Version: '2011-06-15' })
+    const answers = [await post(token), await post(token, signed(permanent, 'sts', 'POST', '/', token))]
+    for (const answer of answers) expectStsError(answer, 501, 'NotImplemented', 'Receiver')
+    expectStsError(await post(list, signed(permanent, 'iam', 'POST', '/', list)), 403, 'AccessDenied')
+  })
 
   it('is refused at once: the teardown of s3-tests asks IAM (P-214)', async () => {
     const headers = signed(permanent, 'iam', 'POST', '/', list)

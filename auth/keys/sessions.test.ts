@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { masterKeyOf } from '../testing/signers.ts'
+import { openKeyStore } from './key-store.ts'
 import { sealedTokens } from './sealed-token.ts'
 import { isSessionKeyId, openSessions, SESSION_POLICY_MAX_CHARACTERS } from './sessions.ts'
 
@@ -23,6 +24,14 @@ describe('a session', () => {
     expect(isSessionKeyId('CWABCDEFGHIJKLMNOPQR')).toBe(false)
     expect(secret).toMatch(/^[A-Za-z0-9_-]{40}$/)
     expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
+  })
+
+  it('has no id that a permanent key may have', async () => {
+    const keys = openKeyStore({ directory: '/nowhere', masterKey: masterKeyOf(1) })
+    const { accessKeyId, secret } = sessions.create({ ...whose, policy })
+    await expect(keys.importKey('alice', { accessKeyId, secret })).rejects.toThrow(
+      'has the form of the id of a temporary',
+    )
   })
 
   it('is another one each time', () => {
