@@ -3,6 +3,7 @@ export type AuthCode =
   | 'AccessDenied'
   | 'AuthorizationHeaderMalformed'
   | 'AuthorizationQueryParametersError'
+  | 'ExpiredToken'
   | 'IncompleteBody'
   | 'InvalidAccessKeyId'
   | 'InvalidArgument'

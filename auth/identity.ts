@@ -1,3 +1,5 @@
+import type { Policy } from './policy/policy.ts'
+
 /** Who a request is from, as the directory knows them. */
 export type Identity = {
   /** 64 hex digits, stable for the life of the user. */
@@ -14,4 +16,6 @@ export type Identity = {
   readonly posix?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | undefined
   /** The key the request was signed with. */
   readonly accessKeyId: string
+  /** Of temporary credentials that may do less than their user: only what it allows as well. */
+  readonly sessionPolicy?: Policy | undefined
 }

@@ -293,6 +293,7 @@ const IdentitySection = Type.Object(
       POSIX_ID_MAX,
     ),
     rfc2307_id_max: count('rfc2307: the highest number that is taken for a uid or gid.', POSIX_ID_MAX, 1, POSIX_ID_MAX),
+    session_seconds_max: count('How long temporary keys of STS may hold at most.', 43_200, 900, 31_536_000),
   },
   { description: 'Users and their keys.' },
 )
@@ -346,6 +347,12 @@ const Pool = Type.Object(
 
 const Limits = Type.Object(
   {
+    password_trials_per_minute: count(
+      'Wrong passwords that a worker tries for one client address (AssumeRoleWithLDAPIdentity); the workers of a site together, as many times that.',
+      10,
+      1,
+      100_000,
+    ),
     connections_per_client: count('Connections from one client address.', 1000, 1, 1_000_000),
     header_bytes: count('All headers of a request together.', 131_072, 16_384, 1_048_576),
     header_timeout_seconds: count('Time to send the headers.', 60, 1, 3600),

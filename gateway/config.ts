@@ -35,7 +35,8 @@ export type S3Config = Pick<
   Config['s3'],
   'region' | 'sigv2Post' | 'objectOwnership' | 'publicAccessBlock' | 'accountPublicAccessBlock'
 > &
-  Pick<Config['namespace'], 'encryptedAtRest'>
+  Pick<Config['namespace'], 'encryptedAtRest'> &
+  Pick<Config['identity'], 'sessionSecondsMax'>
 
 /** Like the file, any part of it: `{ listen: { https: '127.0.0.1:9443' } }`. Keys as in the file; undefined ones are left alone. */
 export type ConfigOverrides = {

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openDirectory, readMasterKey, sealedTokens } from '#auth'
+import { openDirectory, openSessions, readMasterKey, sealedTokens } from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
@@ -82,6 +82,7 @@ async function run(config: Config, index: number): Promise<void> {
       isAway: () => namespace.troubles().some(({ isMain, trouble }) => isMain && trouble === 'does not answer'),
     }),
     tokens: sealedTokens(masterKey, 'continuation-tokens'),
+    sessions: openSessions(masterKey),
     operations,
     log,
     metrics,

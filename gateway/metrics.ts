@@ -14,6 +14,8 @@ import {
 import type { ActiveDirectoryEvent } from '#auth'
 import { createDirectoryMetrics } from './directory-metrics.ts'
 
+import type { TrialOutcome } from './start-session.ts'
+
 export type RequestFacts = {
   readonly operation: string
   readonly status: number
@@ -26,6 +28,7 @@ export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
   directoryEvent(event: ActiveDirectoryEvent): void
+  passwordTried(outcome: TrialOutcome): void
   /** For the pool, over IPC. */
   collect(): Promise<readonly MetricObject[]>
 }
@@ -73,6 +76,12 @@ export function createMetrics(options: {
     labelNames: ['operation'],
     registers,
   })
+  const passwords = new Counter({
+    name: 'causeway_password_trials_total',
+    help: 'Passwords sent for temporary keys: right, wrong, or not tried because the client or the user had too many wrong ones',
+    labelNames: ['outcome'],
+    registers,
+  })
   const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
   new Gauge({
     name: 'causeway_namespace_load',
@@ -96,6 +105,7 @@ export function createMetrics(options: {
   return {
     directoryEvent: directory,
     requestBegan: () => inFlight.inc(),
+    passwordTried: (outcome) => passwords.inc({ outcome }),
     requestEnded(facts) {
       const { operation } = facts
       inFlight.dec()

@@ -18,7 +18,11 @@ export type Users = {
   findByCanonicalId(canonicalId: string): Promise<User | undefined>
   /** In any case of letters. undefined also where two users have the address. */
   findByEmail(address: string): Promise<User | undefined>
-  /** undefined for an unknown or disabled user and for a wrong password, in about the same time. */
-  checkPassword(name: string, password: string): Promise<User | undefined>
+  /**
+   * undefined for an unknown or disabled user and for a wrong password, in about the same time. 'throttled': so many wrong ones were tried that
+   * this one, right or wrong, was not: another would bring the account near the lockout of its domain. Never asked with an empty
+   * name or password.
+   */
+  checkPassword(name: string, password: string): Promise<User | 'throttled' | undefined>
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ import type { ReportProblem } from '../directory/directory.ts'
 import { flushDirectory, isErrno, writeDurably } from './durable-file.ts'
 import type { MasterKey } from './master-key.ts'
 import { NONCE_BYTES, seal, unseal } from './sealed-box.ts'
+import { isSessionKeyId } from './sessions.ts'
 
 export type AccessKey = {
   readonly accessKeyId: string
@@ -113,6 +114,7 @@ export function openKeyStore({ directory, masterKey, problems, now = () => new D
       if (!ACCESS_KEY_ID.test(accessKeyId)) {
         throw new Error('An access key id is 3 to 128 letters, digits, "-" and "_", the first a letter or digit.')
       }
+      if (isSessionKeyId(accessKeyId)) throw new Error(`${accessKeyId} has the form of the id of a temporary key.`)
       if (!SECRET.test(secret)) throw new Error('A secret is 8 to 256 printable ASCII characters without spaces.')
       try {
         return await store(user, accessKeyId, secret)
