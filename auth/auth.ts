@@ -24,7 +24,10 @@ export type { PosixIdOptions } from './directory/posix-id.ts'
 export type { User } from './directory/users.ts'
 export { type AuthCode, AuthError, type AuthErrorDetail } from './errors.ts'
 export type { Identity } from './identity.ts'
-export { type AccessKey, type KeyStore, type NewAccessKey, openKeyStore } from './keys/key-store.ts'
+export { announceKeyReader, type KeyReader, requireSealingKey } from './keys/key-readers.ts'
+export { type AccessKey, type KeyStore, type NewAccessKey, openKeyStore, worksAt } from './keys/key-store.ts'
+export { findLastUse, KEY_USE_EVERY_MS, type KeyUse, recordKeyUse } from './keys/key-use.ts'
+export { type LiveMasterKey, openMasterKey } from './keys/live-master-key.ts'
 export {
   createMasterKey,
   ensureMasterKey,
@@ -33,6 +36,7 @@ export {
   readMasterKey,
   type Subkey,
 } from './keys/master-key.ts'
+export { type LineNeeds, readLineNeeds, rekeyMasterKey, retireMasterKeys } from './keys/rekey.ts'
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 export { openSessions, SESSION_POLICY_MAX_CHARACTERS, type SessionCredentials, type Sessions } from './keys/sessions.ts'
 export { type ConditionContext, principalArn } from './policy/context.ts'

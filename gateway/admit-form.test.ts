@@ -36,12 +36,14 @@ type Fields = Readonly<Record<string, string>>
 let app: FastifyInstance
 let namespace: ReturnType<typeof createMemoryNamespace>
 let lines: Record<string, unknown>[]
+let used: string[]
 
 async function start(s3: ConfigOverrides['s3'] = {}): Promise<void> {
   namespace = createMemoryNamespace(() => NOW)
   await namespace.as(alice).buckets.create('photos')
   const anonymous: Caller = { canonicalId: '', displayName: '' }
   lines = []
+  used = []
   app = createApp({
     config: loadConfig(undefined, { s3, limits: { body_timeout_seconds: 1 } }, {}),
     namespace: { as: (caller) => namespace.as(caller ?? anonymous) },
@@ -52,6 +54,7 @@ async function start(s3: ConfigOverrides['s3'] = {}): Promise<void> {
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     metrics: createMetrics({ worker: 0 }),
     now: () => NOW,
+    keyUsed: (accessKeyId) => used.push(accessKeyId),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
 }
@@ -64,6 +67,7 @@ describe('a signed form', () => {
     expect(await post(signed({ key: 'cat.jpg' }))).toMatchObject({ status: 204 })
     expect(await stat('cat.jpg')).toMatchObject({ sizeBytes: 4, owner: { canonicalId: alice.canonicalId } })
     expect(lines.at(-1)).toMatchObject({ operation: 'PostObject', user: 'alice', accessKey: 'AKALICE', status: 204 })
+    expect(used).toEqual(['AKALICE'])
   })
 
   it('lets nobody do what their key may not', async () => {

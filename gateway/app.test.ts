@@ -172,6 +172,42 @@ describe('a request', () => {
     expect(greeted).toBeUndefined()
   })
 
+  it("of a user who has a uid calls the tree without it: with enforcement `service` all files are the service account's", async () => {
+    const callers: unknown[] = []
+    const store = createMemoryNamespace()
+    await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
+    await app.close()
+    await start({
+      namespace: {
+        as(caller) {
+          callers.push(caller)
+          return store.as(caller ?? { canonicalId: '', displayName: '' })
+        },
+      },
+      directory: directoryOf({ ...alice, posix: { uid: 1000, gid: 1000, groups: [100] } }),
+    })
+    expect(await signed({ method: 'GET', path: '/photos/k' })).toMatchObject({ statusCode: 200 })
+    expect(callers).toEqual([{ canonicalId: alice.canonicalId, displayName: 'alice' }])
+  })
+
+  it('is a use of its key when its signature was right, whatever comes of it, and not before', async () => {
+    await app.close()
+    const used: string[] = []
+    await start({ keyUsed: (accessKeyId) => used.push(accessKeyId) })
+    const url = '/photos/k'
+    await app.inject({ method: 'GET', url })
+    // Signed for another key of the bucket.
+    const { headers } = signatureOf({ method: 'GET', path: '/photos/other' }, alice)
+    expect(codeOf(await app.inject({ method: 'GET', url, headers }))).toBe('SignatureDoesNotMatch')
+    expect(used).toEqual([])
+    await signed({ method: 'GET', path: url })
+    perform = async () => {
+      throw new GatewayError('SlowDown')
+    }
+    await signed({ method: 'GET', path: url })
+    expect(used).toEqual([alice.accessKeyId, alice.accessKeyId])
+  })
+
   it('that is a preflight needs no credentials, and wrong ones do not matter (P-026)', async () => {
     const url = '/photos/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00'
     expect(await app.inject({ method: 'OPTIONS', url })).toMatchObject({ statusCode: 200 })

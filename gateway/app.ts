@@ -49,6 +49,8 @@ export type AppOptions = {
   readonly behindNginx?: boolean
   /** The worker is leaving: each answer asks its client to close the connection. */
   readonly isDraining?: () => boolean
+  /** Told of each request whose signature was right. */
+  readonly keyUsed?: (accessKeyId: string) => void
   readonly now?: () => Date
   /** How late timers may run before requests are refused with SlowDown. Default 2 s. */
   readonly overloadDelayMs?: number
@@ -125,6 +127,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     const known = { directory, sessions, region: config.s3.region, now: time }
     const { identity, payload } = await authenticate(operation, s3, known)
     exchange.identity = identity
+    if (identity !== undefined) options.keyUsed?.(identity.accessKeyId)
     const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
     const tree = treeOf(identity)
     const denied = (reason: string) => {
@@ -166,6 +169,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       admitForm(form) {
         const actAs = (who: Identity | undefined) => {
           exchange.identity = who
+          if (who !== undefined) options.keyUsed?.(who.accessKeyId)
           return treeOf(who)
         }
         const asked = { operation, request: s3, identity, circumstances, denied }
@@ -414,8 +418,9 @@ function answerMalformed(error: Error & { code?: string }, socket: Duplex): void
   socket.end(`HTTP/1.1 ${reply.status} Bad Request\r\n${lines.join('')}\r\n${reply.body ?? ''}`)
 }
 
-function callerOf({ canonicalId, displayName, posix }: Identity): Caller {
-  return { canonicalId, displayName, posix }
+/** Without `posix`: with enforcement `service` one account owns all files, whatever uid the directory knows of a user. */
+function callerOf({ canonicalId, displayName }: Identity): Caller {
+  return { canonicalId, displayName }
 }
 
 /** Path style, which works on every name: "photos.s3.example.com:8443" → "s3.example.com:8443". */

@@ -7,7 +7,15 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openDirectory, openSessions, readMasterKey, sealedTokens } from '#auth'
+import {
+  announceKeyReader,
+  openDirectory,
+  openMasterKey,
+  openSessions,
+  type Problem,
+  recordKeyUse,
+  sealedTokens,
+} from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
@@ -19,6 +27,7 @@ import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
 import type { FromWorker, ToWorker } from './pool-messages.ts'
+import { recordKeysOf } from './record-keys.ts'
 import { serveConnections } from './serve-connections.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
@@ -39,7 +48,8 @@ process.once('message', (message) => {
 
 async function run(config: Config, index: number): Promise<void> {
   const { log, reopen } = createLog(config, { worker: index, pid: process.pid })
-  const masterKey = await readMasterKey(config.identity.masterKeyFile)
+  const keyProblem = (problem: Problem) => log.warn(problem, 'the access keys have a problem')
+  const masterKey = await openMasterKey(config.identity.masterKeyFile, { problems: keyProblem })
   const namespace = await openNamespace({
     root: config.namespace.root,
     roots: config.namespace.roots,
@@ -47,7 +57,7 @@ async function run(config: Config, index: number): Promise<void> {
     durability: config.namespace.durability,
     directoriesMax: config.namespace.directoriesMax,
     threads: await fileSystemThreads(config),
-    recordKey: masterKey.subkey('records').bytes,
+    ...recordKeysOf(masterKey),
     announces: index === 0,
     callTimeoutMs: config.namespace.callTimeoutSeconds * 1000,
     longCallTimeoutMs: config.limits.answerTimeoutSeconds * 1000,
@@ -60,6 +70,9 @@ async function run(config: Config, index: number): Promise<void> {
     if (troubles.length === 0) log.info('every root answers again')
     else log.error({ roots: troubles }, 'a root does not answer')
   }
+  const keysDirectory = join(config.namespace.root, '.causeway', 'keys')
+  const keyReader = await announceKeyReader({ directory: keysDirectory, masterKey, problems: keyProblem })
+  const keyUse = recordKeyUse({ directory: keysDirectory, problems: keyProblem })
   const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
   const metrics = createMetrics({
     worker: index,
@@ -68,7 +81,7 @@ async function run(config: Config, index: number): Promise<void> {
   })
   const directory = await openDirectory({
     provider: identityProvider(config),
-    keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
+    keysDirectory,
     masterKey,
     problems: (problem) => log.warn(problem, 'the user directory has a problem'),
     events: directoryEvents(log, metrics),
@@ -88,6 +101,7 @@ async function run(config: Config, index: number): Promise<void> {
     metrics,
     behindNginx: true,
     isDraining: () => draining,
+    keyUsed: keyUse.note,
   })
   await app.ready()
   const connections = serveConnections(app.server)
@@ -129,6 +143,9 @@ async function run(config: Config, index: number): Promise<void> {
     expiring?.stop()
     await connections.end(how, config.pool.drainSeconds * 1000)
     await app.close()
+    await keyUse.close()
+    await keyReader.close()
+    masterKey.close()
     await directory.close()
     await namespace.close()
     log.info('the worker has ended')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { complete, contentOf, crashes, large, nothing, remove, uploadParts } from './testing/crash.ts'
+import { complete, contentOf, crashes, crashTimeoutMs, large, nothing, remove, uploadParts } from './testing/crash.ts'
 import { dyingFiles } from './testing/dying-files.ts'
 import { alice, openFixture, plain, put } from './testing/fixture.ts'
 import type { Namespace } from './verbs.ts'
@@ -159,5 +159,5 @@ test.each(
     while (await crashVersioned(scenario, stops, locksExpire)) stops += 1
     expect(stops).toBeGreaterThan(1)
   },
-  120_000,
+  crashTimeoutMs,
 )

@@ -2,7 +2,17 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { NamespaceError } from './errors.ts'
-import { complete, contentOf, crashes, large, mebibyte, nothing, remove, uploadParts } from './testing/crash.ts'
+import {
+  complete,
+  contentOf,
+  crashes,
+  crashTimeoutMs,
+  large,
+  mebibyte,
+  nothing,
+  remove,
+  uploadParts,
+} from './testing/crash.ts'
 import { dyingFiles } from './testing/dying-files.ts'
 import { alice, bodyOf, get, listAll, openFixture, plain, put } from './testing/fixture.ts'
 import type { Amendable, Namespace } from './verbs.ts'
@@ -231,39 +241,43 @@ test.each(
     // A scenario that makes fewer changes than these does not do what it says.
     expect(stops).toBeGreaterThan(scenario.tags === undefined ? 2 : 0)
   },
-  120_000,
+  crashTimeoutMs,
 )
 
-test('a bucket is made or not made, wherever its making or removal is stopped, and can be made and removed again', async () => {
-  for (const act of ['create', 'remove'] as const) {
-    for (let count = 0, crashed = true; crashed; count += 1) {
-      const dying = dyingFiles()
-      const fixture = await openFixture({ durability: 'strict' })
-      const survivor = fixture.namespace
-      if (act === 'remove') await survivor.buckets.create('docs')
-      const victim = (await fixture.victim({ openFiles: dying.openFiles })).as(alice)
-      dying.arm({ crashAfter: count })
-      crashed = await victim.buckets[act]('docs').then(
-        () => false,
-        () => true,
-      )
-      await dying.bury()
-      const there = (await survivor.buckets.find('docs')) !== undefined
-      if (!there) await survivor.buckets.create('docs')
-      await put(survivor, 'docs', 'k', 'x')
-      await remove(survivor, 'k')
-      await survivor.buckets.remove('docs')
-      expect(await survivor.buckets.list()).toEqual([])
-      // Not at once on NFS, which keeps the lock file until all workers have closed it.
-      await vi.waitFor(async () => {
-        await fixture.open.sweep()
-        expect(await readdir(join(fixture.directory, '.causeway/trash'))).toEqual([])
-      }, 5000)
-      expect(await readdir(fixture.directory)).toEqual(['.causeway'])
-      await fixture.close()
+test(
+  'a bucket is made or not made, wherever its making or removal is stopped, and can be made and removed again',
+  async () => {
+    for (const act of ['create', 'remove'] as const) {
+      for (let count = 0, crashed = true; crashed; count += 1) {
+        const dying = dyingFiles()
+        const fixture = await openFixture({ durability: 'strict' })
+        const survivor = fixture.namespace
+        if (act === 'remove') await survivor.buckets.create('docs')
+        const victim = (await fixture.victim({ openFiles: dying.openFiles })).as(alice)
+        dying.arm({ crashAfter: count })
+        crashed = await victim.buckets[act]('docs').then(
+          () => false,
+          () => true,
+        )
+        await dying.bury()
+        const there = (await survivor.buckets.find('docs')) !== undefined
+        if (!there) await survivor.buckets.create('docs')
+        await put(survivor, 'docs', 'k', 'x')
+        await remove(survivor, 'k')
+        await survivor.buckets.remove('docs')
+        expect(await survivor.buckets.list()).toEqual([])
+        // Not at once on NFS, which keeps the lock file until all workers have closed it.
+        await vi.waitFor(async () => {
+          await fixture.open.sweep()
+          expect(await readdir(join(fixture.directory, '.causeway/trash'))).toEqual([])
+        }, 5000)
+        expect(await readdir(fixture.directory)).toEqual(['.causeway'])
+        await fixture.close()
+      }
     }
-  }
-}, 120_000)
+  },
+  crashTimeoutMs,
+)
 
 test.each(['ENOSPC', 'EDQUOT', 'EIO', 'ESTALE', 'EROFS'])(
   '%s in any call leaves the old object and a code of S3',

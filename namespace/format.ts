@@ -22,22 +22,25 @@ const Shape = T.Object({
 const fingerprintOf = (recordKey: Buffer): string =>
   createHash('sha256').update('causeway record key\n').update(recordKey).digest('hex').slice(0, 16)
 
-/** Makes it on a fresh tree. Throws InvalidRequest with one sentence when this gateway must not serve the tree. */
+/**
+ * Makes it on a fresh tree. Answers the key under which the tree's records are signed: a fresh one takes the first. Throws InvalidRequest with
+ * one sentence when this gateway must not serve the tree.
+ */
 export async function requireFormat(
   calls: FileCalls,
-  recordKey: Buffer,
+  recordKeys: readonly [Buffer, ...Buffer[]],
   writing: { readonly flush: boolean; readonly nonce: () => string },
-): Promise<void> {
+): Promise<Buffer> {
   const made = await calls.makeDirectory(state.directory, 0o700)
   if (made && writing.flush) await calls.flushDirectory(parentOf(state.directory))
   for (const directory of [state.buckets, state.trash]) await calls.makeDirectory(directory, 0o700)
-  const keyFingerprint = fingerprintOf(recordKey)
+  const [first] = recordKeys
   const want = { attribute: recordAttribute, bodyBytesMax: 64 * 1024, keepOpen: false }
   const found = await calls.find(state.format, want)
   if (found === undefined) {
-    const text = `${JSON.stringify({ version, features: [], keyFingerprint }, undefined, 2)}\n`
+    const text = `${JSON.stringify({ version, features: [], keyFingerprint: fingerprintOf(first) }, undefined, 2)}\n`
     await writeWhole(calls, state.format, Buffer.from(text), writing)
-    return
+    return first
   }
   const format = parse(found.body)
   if (format.version !== version)
@@ -45,11 +48,11 @@ export async function requireFormat(
   const unknown = format.features.filter((feature) => !known.has(feature))
   if (unknown.length > 0)
     throw refused(`The tree uses features that this gateway does not know: ${unknown.join(', ')}.`)
-  if (format.keyFingerprint !== keyFingerprint) {
-    throw refused(
-      'The tree was written under another master key; restore that key file, or every record would look forged.',
-    )
-  }
+  const key = recordKeys.find((each) => fingerprintOf(each) === format.keyFingerprint)
+  if (key !== undefined) return key
+  throw refused(
+    'The tree was written under another master key; restore that key file, or every record would look forged.',
+  )
 }
 
 const refused = (message: string): NamespaceError => new NamespaceError('InvalidRequest', { message })

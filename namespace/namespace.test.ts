@@ -446,6 +446,20 @@ describe('buckets', () => {
     expect(fixture.problems).toContainEqual(expect.objectContaining({ kind: 'transit-directory-replaced' }))
   })
 
+  test('after the master key got a new line the tree keeps the key of its records, whoever opens it', async () => {
+    const former = Buffer.alloc(32, 7)
+    await put(fixture.namespace, 'docs', 'old', 'one')
+    const rekeyed = await fixture.another({ recordKey: Buffer.alloc(32, 9), formerRecordKeys: [former] })
+    expect([rekeyed.recordKey, fixture.open.recordKey]).toEqual([former, former])
+    await put(rekeyed.as(alice), 'docs', 'new', 'two')
+    for (const namespace of [fixture.namespace, rekeyed.as(alice)]) {
+      for (const key of ['old', 'new']) {
+        expect(await namespace.objects.stat({ bucket: 'docs', key })).toMatchObject({ foreign: false, owner: alice })
+      }
+    }
+    expect(fixture.problems).toEqual([])
+  })
+
   test('another master key is refused, and so is a format from the future', async () => {
     await expect(fixture.another({ recordKey: Buffer.alloc(32, 9) })).rejects.toThrow('another master key')
     const path = join(fixture.directory, '.causeway/format')

@@ -65,8 +65,10 @@ export type NamespaceOptions = RootOptions & {
   readonly roots: readonly string[]
   /** `strict`: what is acknowledged survives the loss of power. */
   readonly durability: 'strict' | 'relaxed'
-  /** 32 bytes: authenticates records. */
+  /** 32 bytes: authenticates records of a fresh tree. */
   readonly recordKey: Buffer
+  /** A tree made under one of them keeps it: each of its records is signed with it. */
+  readonly formerRecordKeys?: readonly Buffer[]
   /** How many directories one key may need. */
   readonly directoriesMax: number
   readonly problems: (problem: Problem) => void
@@ -78,6 +80,8 @@ export type NamespaceOptions = RootOptions & {
 }
 
 export type OpenNamespace = {
+  /** Of the keys given, the one that the records of this tree are signed with. */
+  readonly recordKey: Buffer
   /**
    * undefined: anonymous. `forOneRequest`: a bucket's record is read once and holds as long as what is returned, so that what was
    * authorized is what is used, and a request costs one reading of it.
@@ -114,10 +118,12 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
   const { open, awaited, troubles, hung } = opening
   const nonce = (): string => randomBytes(8).toString('hex')
   const flush = options.durability === 'strict'
-  const roots = [await openMain(options, open(options.root, options.publishRoot), { flush, nonce })]
+  const main = await openMain(options, open(options.root, options.publishRoot), { flush, nonce })
+  const { recordKey } = main
+  const roots = [main.root]
   if (options.publishRoot !== undefined) await requireSameTree(options.root, options.publishRoot)
   roots.push(...(await openAll(options, opening, (late) => roots.push(late))))
-  const tree = openTree({ roots, awaited }, options.recordKey, {
+  const tree = openTree({ roots, awaited }, recordKey, {
     flush,
     directoriesMax: options.directoriesMax,
     lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
@@ -127,6 +133,7 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
   })
   const announced = options.announces === true ? await announceOn(tree) : undefined
   return {
+    recordKey,
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
       forOneRequest
         ? namespaceOf(tree, caller, remembering(tree), rememberingDocuments(tree))
@@ -176,13 +183,16 @@ async function announceOn({ main, service, options }: Tree): Promise<Announced> 
 
 /** Has to be written to. */
 async function openMain(
-  { root, recordKey, locksExpire }: NamespaceOptions,
+  { root, recordKey, formerRecordKeys = [], locksExpire }: NamespaceOptions,
   files: Files,
   writing: { readonly flush: boolean; readonly nonce: () => string },
-): Promise<Root> {
+): Promise<{ readonly root: Root; readonly recordKey: Buffer }> {
   try {
-    await requireFormat(files.as(undefined), recordKey, writing)
-    return rootAt(root, files, await probeCapabilities(files, state.directory), locksExpire)
+    const ofTree = await requireFormat(files.as(undefined), [recordKey, ...formerRecordKeys], writing)
+    return {
+      root: rootAt(root, files, await probeCapabilities(files, state.directory), locksExpire),
+      recordKey: ofTree,
+    }
   } catch (error) {
     throw sayingWhichRoot(root, error)
   }

@@ -1,4 +1,4 @@
-import type { KeyStore } from '../keys/key-store.ts'
+import { type KeyStore, worksAt } from '../keys/key-store.ts'
 import type { Directory } from './directory.ts'
 import type { User, Users } from './users.ts'
 
@@ -7,7 +7,7 @@ export function joinedDirectory(users: Users, keys: Pick<KeyStore, 'readKey'>): 
   return {
     async findByAccessKey(accessKeyId) {
       const key = await keys.readKey(accessKeyId)
-      if (key === undefined || key.disabled) return undefined
+      if (key === undefined || !worksAt(key, new Date())) return undefined
       const user = await users.findUser(key.user)
       if (user === undefined || user.disabled) return undefined
       return { secret: key.secret, identity: identityOf(user, accessKeyId) }

@@ -54,6 +54,17 @@ describe('the local directory', () => {
     expect(await one.findByAccessKey(accessKeyId)).toBeUndefined()
   })
 
+  it('knows a rotated key until its overlap is over, without anybody doing anything then', async () => {
+    const { accessKeyId } = await one.keys.createKey('alice')
+    expect(await other.findByAccessKey(accessKeyId)).toBeDefined()
+    const made = await one.keys.rotateKey(accessKeyId, 1500)
+    await sleep(800)
+    expect(await other.findByAccessKey(accessKeyId)).toBeDefined()
+    await sleep(1500)
+    expect(await other.findByAccessKey(accessKeyId)).toBeUndefined()
+    expect((await other.findByAccessKey(made?.accessKeyId ?? ''))?.identity.userName).toBe('alice')
+  })
+
   it('knows who a grant names, without a key', async () => {
     const user = await one.users.findUser('alice')
     const found = await one.findByCanonicalId(user?.canonicalId ?? '')

@@ -3,23 +3,30 @@
  * is sealed with the master key and bound to its id and user, so a copied or edited file opens nothing.
  */
 
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import Type, { type Static } from 'typebox'
-import Value from 'typebox/value'
 import type { ReportProblem } from '../directory/directory.ts'
-import { flushDirectory, isErrno, writeDurably } from './durable-file.ts'
+import { exists, flushDirectory, isErrno, writeDurably } from './durable-file.ts'
+import { exclusively } from './exclusively.ts'
+import { type KeyFile, parseKeyFile, sealKey, textOf, unsealKey } from './key-file.ts'
+import { usePathOf } from './key-use.ts'
 import type { MasterKey } from './master-key.ts'
-import { NONCE_BYTES, seal, unseal } from './sealed-box.ts'
 import { isSessionKeyId } from './sessions.ts'
 
 export type AccessKey = {
   readonly accessKeyId: string
-  /** The directory's name of the user it belongs to. */
+  /** The directory's id of the user it belongs to. */
   readonly user: string
   readonly created: Date
   readonly disabled: boolean
+  /** From then on it is refused. None: it does not end. */
+  readonly expires?: Date
+}
+
+/** Asked with each use, so that the end of a key needs nobody who is awake then. */
+export function worksAt({ disabled, expires }: AccessKey, now: Date): boolean {
+  return !disabled && (expires === undefined || now < expires)
 }
 
 /** The secret is shown once, to the person it was made for. */
@@ -29,6 +36,11 @@ export type KeyStore = {
   createKey(user: string): Promise<NewAccessKey>
   /** A key made elsewhere. Rejects with a sentence where the id or secret cannot be one, or the id is taken. */
   importKey(user: string, key: { readonly accessKeyId: string; readonly secret: string }): Promise<NewAccessKey>
+  /**
+   * Makes another key of the same user and lets the old one end after the overlap, or sooner where that was said before. undefined: there is
+   * no such key. Rejects with a sentence where it is disabled or has ended already.
+   */
+  rotateKey(accessKeyId: string, overlapMs: number): Promise<NewAccessKey | undefined>
   /** By user, then id. Damaged files are reported and left out. */
   listKeys(): Promise<readonly AccessKey[]>
   /** undefined where there is no such key or its file is damaged (which is reported). Disabled keys are answered as such. */
@@ -37,6 +49,10 @@ export type KeyStore = {
   disableKey(accessKeyId: string): Promise<boolean>
   enableKey(accessKeyId: string): Promise<boolean>
   removeKey(accessKeyId: string): Promise<boolean>
+  /** Seals again what was not sealed with the current master key. Damaged records stay as they are. */
+  resealKeys(): Promise<{ readonly resealed: number; readonly damaged: readonly string[] }>
+  /** How many records each subkey `access-keys` still has to open, by its id. */
+  countBySubkey(): Promise<ReadonlyMap<string, number>>
 }
 
 export type KeyStoreOptions = {
@@ -47,32 +63,18 @@ export type KeyStoreOptions = {
   readonly now?: (() => Date) | undefined
 }
 
-const KeyFile = Type.Object({
-  v: Type.Literal(1),
-  accessKeyId: Type.String(),
-  user: Type.String(),
-  created: Type.String(),
-  disabled: Type.Boolean(),
-  /** Which subkey sealed the secret. */
-  keyId: Type.String(),
-  /** Base64, 12 bytes. */
-  nonce: Type.String(),
-  /** Base64, ciphertext and tag. */
-  sealed: Type.String(),
-})
-type KeyFile = Static<typeof KeyFile>
-
 /** No slash and no leading dot: an id is a file name. Ours are alphanumeric, others' may hold `-` and `_` (P-047). */
 const ACCESS_KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$/
 const SECRET = /^[\x21-\x7e]{8,256}$/
 
 export function openKeyStore({ directory, masterKey, problems, now = () => new Date() }: KeyStoreOptions): KeyStore {
   const pathOf = (accessKeyId: string) => join(directory, `${accessKeyId}.json`)
+  const lockOf = (accessKeyId: string) => join(directory, `.lock-${accessKeyId}`)
   const report = reportOnce(problems)
 
   async function store(user: string, accessKeyId: string, secret: string): Promise<NewAccessKey> {
     const created = now()
-    const file = sealKey(masterKey, { accessKeyId, user, created: created.toISOString() }, secret)
+    const file = sealKey(masterKey, { accessKeyId, user, created: created.toISOString(), disabled: false }, secret)
     await mkdir(directory, { recursive: true, mode: 0o700 })
     await writeDurably(pathOf(accessKeyId), textOf(file), 'create')
     return { accessKeyId, user, created, disabled: false, secret }
@@ -100,11 +102,72 @@ export function openKeyStore({ directory, masterKey, problems, now = () => new D
     }
   }
 
-  async function setDisabled(accessKeyId: string, disabled: boolean): Promise<boolean> {
-    const file = await readFileOf(accessKeyId)
-    if (file === undefined) return false
-    await writeDurably(pathOf(accessKeyId), textOf({ ...file, disabled }), 'replace')
+  /** false: there is no such key. `change` may throw, or answer the same file to leave it as it is. */
+  async function changeFile(accessKeyId: string, change: (file: KeyFile) => KeyFile): Promise<boolean> {
+    if ((await readFileOf(accessKeyId)) === undefined) return false
+    return exclusively(lockOf(accessKeyId), async () => {
+      const file = await readFileOf(accessKeyId)
+      if (file === undefined) return false
+      const changed = change(file)
+      if (changed !== file) await writeDurably(pathOf(accessKeyId), textOf(changed), 'replace')
+      return true
+    })
+  }
+
+  async function rotateKey(accessKeyId: string, overlapMs: number): Promise<NewAccessKey | undefined> {
+    const old = await readFileOf(accessKeyId)
+    if (old === undefined) return undefined
+    requireWorking(old, now())
+    // The new one first: whatever happens then, the user has a key.
+    const made = await store(old.user, newAccessKeyId(), newSecret())
+    const end = new Date(now().getTime() + overlapMs)
+    await changeFile(accessKeyId, (file) => ({ ...file, expires: soonerOf(file.expires, end) }))
+    return made
+  }
+
+  async function removeKey(accessKeyId: string): Promise<boolean> {
+    try {
+      await rm(pathOf(accessKeyId))
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+    await rm(usePathOf(directory, accessKeyId), { force: true })
+    await flushDirectory(directory)
     return true
+  }
+
+  async function readAllFiles(): Promise<readonly KeyFile[]> {
+    const files = await Promise.all((await listIds(directory)).map(readFileOf))
+    return files.filter((file) => file !== undefined)
+  }
+
+  /** true: it was sealed with a former master key, and is no longer. Throws where it cannot be unsealed. */
+  async function reseal(accessKeyId: string): Promise<boolean> {
+    let resealed = false
+    const isThere = await changeFile(accessKeyId, (file) => {
+      if (file.keyId === masterKey.subkey('access-keys').id) return file
+      const { v: _, keyId: __, nonce: ___, sealed: ____, ...key } = file
+      resealed = true
+      return sealKey(masterKey, key, unsealKey(masterKey, file))
+    })
+    // Listed a moment ago: removed since, or not to be read.
+    if (!isThere && (await exists(pathOf(accessKeyId)))) throw new Error('not a record of an access key')
+    return resealed
+  }
+
+  async function resealKeys() {
+    const damaged: string[] = []
+    let resealed = 0
+    for (const accessKeyId of await listIds(directory)) {
+      try {
+        if (await reseal(accessKeyId)) resealed++
+      } catch (error) {
+        if (isErrno(error)) throw error
+        damaged.push(accessKeyId)
+      }
+    }
+    return { resealed, damaged }
   }
 
   return {
@@ -124,25 +187,31 @@ export function openKeyStore({ directory, masterKey, problems, now = () => new D
         throw error
       }
     },
+    rotateKey,
     async listKeys() {
-      const ids = await listIds(directory)
-      const files = await Promise.all(ids.map(readFileOf))
-      const keys = files.filter((file) => file !== undefined).map(accessKeyOf)
+      const keys = (await readAllFiles()).map(accessKeyOf)
       return keys.sort((a, b) => compare(a.user, b.user) || compare(a.accessKeyId, b.accessKeyId))
     },
-    disableKey: (accessKeyId) => setDisabled(accessKeyId, true),
-    enableKey: (accessKeyId) => setDisabled(accessKeyId, false),
-    async removeKey(accessKeyId) {
-      if (!ACCESS_KEY_ID.test(accessKeyId)) return false
-      try {
-        await rm(pathOf(accessKeyId))
-      } catch (error) {
-        if (isErrno(error, 'ENOENT')) return false
-        throw error
-      }
-      await flushDirectory(directory)
-      return true
+    disableKey: (accessKeyId) => changeFile(accessKeyId, (file) => ({ ...file, disabled: true })),
+    enableKey: (accessKeyId) => changeFile(accessKeyId, (file) => ({ ...file, disabled: false })),
+    // Not from under a change, which would bring it back. A record that is damaged goes as well.
+    removeKey: async (accessKeyId) =>
+      ACCESS_KEY_ID.test(accessKeyId) && (await exists(pathOf(accessKeyId)))
+        ? exclusively(lockOf(accessKeyId), () => removeKey(accessKeyId))
+        : false,
+    resealKeys,
+    async countBySubkey() {
+      const counts = new Map<string, number>()
+      for (const { keyId } of await readAllFiles()) counts.set(keyId, (counts.get(keyId) ?? 0) + 1)
+      return counts
     },
+  }
+}
+
+function requireWorking({ accessKeyId, disabled, expires }: KeyFile, now: Date): void {
+  if (disabled) throw new Error(`The access key ${accessKeyId} is disabled; enable it first, or make a new one.`)
+  if (expires !== undefined && new Date(expires) <= now) {
+    throw new Error(`The access key ${accessKeyId} has ended (${expires}); make a new one.`)
   }
 }
 
@@ -156,49 +225,14 @@ async function listIds(directory: string): Promise<readonly string[]> {
   }
 }
 
-/** Throws for anything that is not the file of this very key: a renamed file is not a new key. */
-function parseKeyFile(text: string, accessKeyId: string): KeyFile {
-  const value: unknown = JSON.parse(text)
-  if (!Value.Check(KeyFile, value)) throw new Error('not an access key, or one of a newer version')
-  if (value.accessKeyId !== accessKeyId) throw new Error('the file of another access key')
-  if (Number.isNaN(Date.parse(value.created))) throw new Error('an access key without the time it was made')
-  return value
+function accessKeyOf({ accessKeyId, user, created, disabled, expires }: KeyFile): AccessKey {
+  const key = { accessKeyId, user, created: new Date(created), disabled }
+  return expires === undefined ? key : { ...key, expires: new Date(expires) }
 }
 
-function accessKeyOf({ accessKeyId, user, created, disabled }: KeyFile): AccessKey {
-  return { accessKeyId, user, created: new Date(created), disabled }
-}
-
-function textOf(file: KeyFile): string {
-  return `${JSON.stringify(file, undefined, 2)}\n`
-}
-
-type KeyName = Pick<KeyFile, 'accessKeyId' | 'user' | 'created'>
-
-function sealKey(masterKey: MasterKey, name: KeyName, secret: string): KeyFile {
-  const key = masterKey.subkey('access-keys')
-  const nonce = randomBytes(NONCE_BYTES)
-  const sealed = seal(key.bytes, nonce, contextOf(name), secret)
-  return {
-    v: 1,
-    ...name,
-    disabled: false,
-    keyId: key.id,
-    nonce: nonce.toString('base64'),
-    sealed: sealed.toString('base64'),
-  }
-}
-
-/** Throws where the master key is another one or the file was tampered with. */
-function unsealKey(masterKey: MasterKey, file: KeyFile): string {
-  const key = masterKey.findSubkey('access-keys', file.keyId)
-  if (key === undefined) throw new Error(`sealed with another master key (${file.keyId})`)
-  return unseal(key.bytes, Buffer.from(file.nonce, 'base64'), contextOf(file), Buffer.from(file.sealed, 'base64'))
-}
-
-/** NUL occurs in neither. */
-function contextOf({ accessKeyId, user }: Pick<KeyFile, 'accessKeyId' | 'user'>): string {
-  return `${accessKeyId}\0${user}`
+/** What was said first holds, unless the new end is sooner. */
+function soonerOf(expires: string | undefined, other: Date): string {
+  return expires !== undefined && new Date(expires) < other ? expires : other.toISOString()
 }
 
 /** 20 characters, ours by the first two; 90 random bits. */

@@ -20,13 +20,17 @@ export type Subkey = {
 export type MasterKey = {
   /** 8 hex digits: what `.causeway/format` remembers of the key. */
   readonly id: string
+  /** Of every line of the file, the current one first. */
+  readonly ids: readonly string[]
   /** The key for new things. */
   subkey(purpose: KeyPurpose): Subkey
+  /** One of each line of the file, in the order of `ids`. */
+  subkeys(purpose: KeyPurpose): readonly Subkey[]
   /** The key with which something was made, a former one included. */
   findSubkey(purpose: KeyPurpose, id: string): Subkey | undefined
 }
 
-const KEY_BYTES = 32
+export const KEY_BYTES = 32
 
 /** Makes the file. Rejects with EEXIST where there is one: a master key is never overwritten. */
 export async function createMasterKey(path: string): Promise<MasterKey> {
@@ -92,9 +96,16 @@ function masterKeyOf(keys: readonly Buffer[]): MasterKey {
   const subkeys = new Map(purposes.map((purpose) => [purpose, derive(current, purpose)]))
   return {
     id: deriveId(current, 'master'),
+    ids: idsOf(keys),
+    subkeys: (purpose) => keys.map((key) => derive(key, purpose)),
     subkey: (purpose) => subkeys.get(purpose) ?? derive(current, purpose),
     findSubkey: find,
   }
+}
+
+/** Of each, as MasterKey has them. */
+export function idsOf(keys: readonly Buffer[]): readonly string[] {
+  return keys.map((key) => deriveId(key, 'master'))
 }
 
 const purposes: readonly KeyPurpose[] = ['access-keys', 'records', 'continuation-tokens', 'session-tokens']

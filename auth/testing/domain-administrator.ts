@@ -18,7 +18,7 @@ export type Account = {
 }
 
 export type User = Account & {
-  /** name@lab.example.test */
+  /** name@lab.example.test, unless the attributes said otherwise. */
   readonly userPrincipalName: string
   readonly password: string
 }
@@ -93,7 +93,7 @@ export function openAdministrator(client: () => Client): Administrator {
       const entry = { objectClass: PERSON, sAMAccountName: name, ...defaults, ...attributes }
       const secret = new Attribute({ type: 'unicodePwd', values: [unicodePwd(password)] })
       await run((bound) => bound.add(dnOf(name), [...listed(entry), secret]))
-      return { ...(await find(name)), userPrincipalName, password }
+      return { ...(await find(name)), userPrincipalName: String(entry.userPrincipalName), password }
     },
     async addGroup(name, members = [], attributes = {}) {
       const entry = { objectClass: ['top', 'group'], sAMAccountName: name, member: members.map(dnOf), ...attributes }

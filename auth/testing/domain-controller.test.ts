@@ -134,8 +134,11 @@ test('what the administrator does to a user shows', async () => {
 
 test('a name with the signs of DNs and filters is a name', async () => {
   const name = "O'Brien (a) #1, \\ü"
-  const { dn, guid } = await controller.administrator.addUser(name, { sAMAccountName: 'obrien' })
+  const attributes = { sAMAccountName: 'obrien', userPrincipalName: `obrien@${controller.realm}` }
+  const { dn, guid, userPrincipalName, password } = await controller.administrator.addUser(name, attributes)
   expect(await controller.administrator.find(name)).toMatchObject({ dn, guid })
+  await bind(userPrincipalName, password)
+  await bind(dn, password)
 })
 
 test('a paused controller answers nothing, a halted one refuses, and both come back with what they had', async () => {

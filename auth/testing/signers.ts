@@ -24,7 +24,8 @@ export const alice: Identity = {
 /** The key of a tree, made of this byte. */
 export function masterKeyOf(byte: number): MasterKey {
   const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
-  return { id: key.id, subkey: () => key, findSubkey: (_purpose, id) => (id === key.id ? key : undefined) }
+  const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
+  return { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey }
 }
 
 export const sessions = openSessions(masterKeyOf(1))

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { rekeyMasterKey } from '#auth'
 import { ensureDirectories } from './first-run.ts'
 import { ensureUser } from './keys.ts'
 import { type Operator, openOperator } from './operator.ts'
@@ -42,6 +43,8 @@ const fill = () =>
     await namespace.objects.put(object, { headers: {}, metadata: { colour: 'blue' } }, body, {})
     return operator.directory.keys.createKey('alice')
   })
+
+const anotherKey = () => working((operator) => operator.directory.keys.createKey('alice'))
 
 async function* bytesOf(text: string) {
   yield Buffer.from(text)
@@ -96,6 +99,62 @@ test('backed up, lost and restored: the key opens the same user, the object is w
     for await (const finding of namespace.check({ repair: false })) findings.push(finding)
     expect(findings).toEqual([])
   })
+})
+
+/** As `causeway keys rekey`, with nobody serving. */
+const rekey = () =>
+  working(({ config, keysDirectory }) =>
+    rekeyMasterKey({ masterKeyFile: config.identity.masterKeyFile, keysDirectory }),
+  )
+
+/** What opens is what the user was shown; the object is still believed. */
+async function expectKeys(expected: readonly { readonly accessKeyId: string; readonly secret: string }[]) {
+  await working(async ({ directory: users, namespace }) => {
+    for (const { accessKeyId, secret } of expected) {
+      expect((await users.findByAccessKey(accessKeyId))?.secret).toBe(secret)
+    }
+    expect(await namespace.as(undefined).objects.stat(object)).toMatchObject({
+      foreign: false,
+      metadata: { colour: 'blue' },
+    })
+  })
+}
+
+const rotate = (accessKeyId: string, overlapMs: number) =>
+  working(async ({ directory: { keys } }) => {
+    const made = await keys.rotateKey(accessKeyId, overlapMs)
+    if (made === undefined) throw new Error('no key')
+    return made
+  })
+
+test('rotated and rekeyed, then backed up, lost and restored: both keys open, each as long as was said', async () => {
+  const old = await fill()
+  const ended = await anotherKey()
+  const made = await rotate(old.accessKeyId, 86_400_000)
+  await rotate(ended.accessKeyId, 0)
+  await rekey()
+  await backUp()
+  await lose()
+  await restore()
+  await expectKeys([old, made])
+  await working(async ({ directory }) => {
+    const { expires } = (await directory.keys.readKey(old.accessKeyId)) ?? {}
+    expect((expires?.getTime() ?? 0) - Date.now()).toBeGreaterThan(86_400_000 - 600_000)
+    expect(await directory.findByAccessKey(ended.accessKeyId)).toBeUndefined()
+  })
+})
+
+test('a backup of .causeway from before a rekey opens with the master key of today', async () => {
+  const key = await fill()
+  await backUp()
+  await rekey()
+  const { root } = place.config.namespace
+  await rm(join(root, '.causeway'), { recursive: true })
+  await execa('tar', ['-C', root, '-xpf', join(directory, 'backup', 'causeway.tar')])
+  await expectKeys([key])
+  // And is sealed with it from the next rekey on.
+  await rekey()
+  await expectKeys([key])
 })
 
 test('with another master key the tree is refused in one sentence, and nothing in it changes', async () => {

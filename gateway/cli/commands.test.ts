@@ -54,6 +54,41 @@ test('a key is made with its user, listed without its secret, disabled, enabled 
   expect((await readFile(join(home, 'state/users.toml'), 'utf8')).match(/name = "alice"/g)).toHaveLength(1)
 })
 
+test('a key is rotated: the new one is shown this once, the list says when the old one ends and when it was used last', async () => {
+  const keyOf = (stdout: string) =>
+    /^AWS_ACCESS_KEY_ID=(\w+)\nAWS_SECRET_ACCESS_KEY=(\w+)$/.exec(stdout)?.slice(1) ?? []
+  const [old = ''] = keyOf((await causeway('keys create grace')).stdout)
+  const started = Date.now()
+  const rotated = await causeway(`keys rotate ${old} --overlap 24h`)
+  const [made = '', secret = ''] = keyOf(rotated.stdout)
+  expect(rotated).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(made).not.toBe(old)
+  await writeFile(join(home, 'tree/.causeway/keys', `${made}.used`), '')
+  const { stdout } = await causeway('keys list --user grace')
+  const [head = '', ...rows] = stdout.split('\n')
+  expect(head).toMatch(/^ACCESS KEY ID +USER +STATE +CREATED +ENDS +LAST USED$/)
+  const columns = Object.fromEntries(rows.map((row) => [row.split(' ')[0], row.split(/ {2,}/)]))
+  const [, , state, , ends = '', use] = columns[old] ?? []
+  expect([state, use]).toEqual(['enabled', '-'])
+  expect(Date.parse(ends) - started).toBeGreaterThanOrEqual(86_400_000)
+  expect(Date.parse(ends) - started).toBeLessThan(86_400_000 + 120_000)
+  expect(columns[made]?.slice(4)).toEqual([
+    '-',
+    expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(\+10 min\)$/),
+  ])
+  expect(stdout).not.toContain(secret)
+
+  await causeway(`keys rotate ${made} --overlap 0`)
+  expect((await causeway('keys list --user grace')).stdout).toMatch(new RegExp(`${made} +grace +ended `))
+  expect((await causeway(`keys rotate ${made}`)).stderr).toMatch(
+    /^causeway: The access key \w+ has ended \(\S+\); make a new one\.$/,
+  )
+  expect((await causeway('keys rotate CWNOBODY')).stderr).toMatch(/^causeway: There is no access key CWNOBODY; /)
+  expect((await causeway(`keys rotate ${old} --overlap soon`)).stderr).toMatch(
+    /^causeway: --overlap is "soon"; give a time /,
+  )
+})
+
 test('a key made elsewhere is taken over; its secret is never on the command line', async () => {
   const line = 'keys create carol --access-key-id AKIDEXAMPLE'
   expect((await causeway(line)).stderr).toContain('set CAUSEWAY_SECRET_ACCESS_KEY')

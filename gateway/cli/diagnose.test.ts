@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createMasterKey, rekeyMasterKey } from '#auth'
 import type { Capabilities, MountInfo } from '#namespace'
 import { loadConfig, underDataDirectory } from '../config.ts'
 import { ensureCertificate } from './certificate.ts'
@@ -110,6 +111,21 @@ test.skipIf(!mayMount())('a further root may be mounted read-only, the tree itse
   } finally {
     execFileSync('/bin/umount', ['-l', archive])
   }
+})
+
+test('a master key from before the last rekey is a failure', async () => {
+  const home = join(directory, 'rekeyed')
+  const config = loadConfig(undefined, underDataDirectory(home), {})
+  await ensureDirectories({ config, home, options: '' })
+  const { masterKeyFile } = config.identity
+  await createMasterKey(masterKeyFile)
+  const before = readFileSync(masterKeyFile)
+  await rekeyMasterKey({ masterKeyFile, keysDirectory: join(home, 'tree/.causeway/keys') })
+  expect(sentences(await all(config), 'failure').filter((sentence) => /master key/.test(sentence))).toEqual([])
+  writeFileSync(masterKeyFile, before)
+  expect(sentences(await all(config), 'failure')).toContainEqual(
+    expect.stringMatching(/^The access keys are sealed with the master key [0-9a-f]{8}, .* copy the file /),
+  )
 })
 
 test('a port in use, a damaged certificate and a damaged master key are failures, each in one sentence', async () => {

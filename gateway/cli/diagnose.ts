@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { access, constants, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { readMasterKey } from '#auth'
+import { readMasterKey, requireSealingKey } from '#auth'
 import {
   type Capabilities,
   type MountInfo,
@@ -103,7 +103,8 @@ async function probeState({ state }: Config): Promise<readonly Diagnosis[]> {
 async function probeMasterKey({ identity, namespace }: Config): Promise<readonly Diagnosis[]> {
   const { masterKeyFile } = identity
   if (existsSync(masterKeyFile)) {
-    await readMasterKey(masterKeyFile)
+    const masterKey = await readMasterKey(masterKeyFile)
+    await requireSealingKey(join(namespace.root, '.causeway/keys'), masterKey)
     return [good(`The master key ${masterKeyFile} can be read; keep a copy of it in a safe place.`)]
   }
   return existsSync(join(namespace.root, '.causeway/format'))

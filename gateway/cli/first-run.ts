@@ -4,6 +4,7 @@
  */
 import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { worksAt } from '#auth'
 import { type Config, splitAddress } from '../config.ts'
 import { ensureCertificate, namesOfThisMachine } from './certificate.ts'
 import { type ClientSettings, findClientEnv, writeClientEnv } from './client-env.ts'
@@ -68,7 +69,7 @@ async function findWorkingKey(clientEnv: string, { directory: { keys } }: Operat
   const kept = await findClientEnv(clientEnv)
   const id = kept?.AWS_ACCESS_KEY_ID
   const key = id === undefined ? undefined : await keys.readKey(id)
-  return key !== undefined && !key.disabled && key.secret === kept?.AWS_SECRET_ACCESS_KEY ? key : undefined
+  return key !== undefined && worksAt(key, new Date()) && key.secret === kept?.AWS_SECRET_ACCESS_KEY ? key : undefined
 }
 
 async function makeFirstKey(operator: Operator) {

@@ -1,12 +1,25 @@
 import { Command } from 'commander'
-import { type AccessKey, AuthError, createLocalUser, type User } from '#auth'
+import {
+  type AccessKey,
+  AuthError,
+  createLocalUser,
+  findLastUse,
+  KEY_USE_EVERY_MS,
+  type NewAccessKey,
+  type User,
+  worksAt,
+} from '#auth'
+import { durationMs } from '../duration.ts'
 import { CommandError } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
+import { rekeyCommand } from './rekey.ts'
 import { printTable } from './table.ts'
 
-export const keysCommand = new Command('keys').description('access keys of users')
+const MINUTES_LATER = KEY_USE_EVERY_MS / 60_000
+
+export const keysCommand = new Command('keys').description('access keys of users').addCommand(rekeyCommand)
 
 withPlace(keysCommand.command('create'))
   .argument('<user>', 'name of the user the key belongs to')
@@ -18,25 +31,41 @@ withPlace(keysCommand.command('create'))
     await withOperator(options, async (operator) => {
       const { id } = await ensureUser(operator, user)
       const key = await expected(() => makeKey(operator, id, options.accessKeyId))
-      process.stdout.write(`AWS_ACCESS_KEY_ID=${key.accessKeyId}\nAWS_SECRET_ACCESS_KEY=${key.secret}\n`)
+      showKey(key)
+    })
+  })
+
+withPlace(keysCommand.command('rotate'))
+  .argument('<access key id>')
+  .description('make another key for the same user and show its secret, this once; the old one ends after the overlap')
+  .option('--overlap <time>', 'how long the old key lives on, e.g. 24h; 0 ends it at once', '7d')
+  .action(async (accessKeyId: string, options: PlaceOptions & { readonly overlap: string }) => {
+    const overlapMs = overlapOf(options.overlap)
+    await withOperator(options, async ({ directory: { keys } }) => {
+      const key = await expected(() => keys.rotateKey(accessKeyId, overlapMs))
+      if (key === undefined) throw unknownKey(accessKeyId)
+      showKey(key)
     })
   })
 
 withPlace(keysCommand.command('list'))
-  .description('all keys, without their secrets')
+  .description(`all keys, without their secrets; "(+${MINUTES_LATER} min)" behind a last use: or up to that much later`)
   .option('--user <user>', 'only those of this user')
   .action(async (options: PlaceOptions & { readonly user?: string }) => {
-    await withOperator(options, async ({ directory }) => {
+    await withOperator(options, async ({ directory, keysDirectory }) => {
       const wanted = options.user === undefined ? undefined : await idOf(directory, options.user)
       const keys = (await directory.keys.listKeys()).filter(({ user }) => user === (wanted ?? user))
       const names = await namesOf(directory, keys)
+      const uses = await Promise.all(keys.map(({ accessKeyId }) => findLastUse(keysDirectory, accessKeyId)))
       printTable(
-        ['ACCESS KEY ID', 'USER', 'STATE', 'CREATED'],
-        keys.map((key) => [
+        ['ACCESS KEY ID', 'USER', 'STATE', 'CREATED', 'ENDS', 'LAST USED'],
+        keys.map((key, index) => [
           key.accessKeyId,
           names.get(key.user) ?? key.user,
-          key.disabled ? 'disabled' : 'enabled',
+          stateOf(key),
           key.created.toISOString(),
+          key.expires?.toISOString() ?? '-',
+          lastUseText(uses[index]),
         ]),
       )
     })
@@ -108,7 +137,30 @@ async function makeKey({ directory: { keys } }: Operator, user: string, accessKe
   return keys.importKey(user, { accessKeyId, secret })
 }
 
+function showKey({ accessKeyId, secret }: NewAccessKey): void {
+  process.stdout.write(`AWS_ACCESS_KEY_ID=${accessKeyId}\nAWS_SECRET_ACCESS_KEY=${secret}\n`)
+}
+
+function overlapOf(text: string): number {
+  if (/^0[smhd]?$/.test(text)) return 0
+  if (/^[1-9]\d{0,5}[smhd]$/.test(text)) return durationMs(text)
+  throw new CommandError(`--overlap is ${JSON.stringify(text)}; give a time such as 24h or 7d, or 0.`)
+}
+
+function stateOf(key: AccessKey): string {
+  if (key.disabled) return 'disabled'
+  return worksAt(key, new Date()) ? 'enabled' : 'ended'
+}
+
+/** To the second, downwards. Workers write it once in a while, so it may have been that much later. */
+function lastUseText(use: Date | undefined): string {
+  return use === undefined ? '-' : `${use.toISOString().slice(0, 19)}Z (+${MINUTES_LATER} min)`
+}
+
 function requireKey(accessKeyId: string, found: boolean): void {
-  if (!found)
-    throw new CommandError(`There is no access key ${accessKeyId}; \`causeway keys list\` shows those there are.`)
+  if (!found) throw unknownKey(accessKeyId)
+}
+
+function unknownKey(accessKeyId: string): CommandError {
+  return new CommandError(`There is no access key ${accessKeyId}; \`causeway keys list\` shows those there are.`)
 }

@@ -1,10 +1,11 @@
 /** What a command works with: the namespace as the service account, the users and the keys, opened from the configuration. */
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { ensureMasterKey, type OpenDirectory, openDirectory } from '#auth'
+import { ensureMasterKey, type OpenDirectory, openDirectory, requireSealingKey } from '#auth'
 import { type OpenNamespace, openNamespace } from '#namespace'
 import type { Config } from '../config.ts'
 import { identityProvider } from '../identity-provider.ts'
+import { recordKeysOf } from '../record-keys.ts'
 import { CommandError, isErrno } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Place, type PlaceOptions, readPlace } from './place.ts'
@@ -13,6 +14,7 @@ export type Operator = {
   readonly config: Config
   readonly namespace: OpenNamespace
   readonly directory: OpenDirectory
+  readonly keysDirectory: string
   close(): Promise<void>
 }
 
@@ -21,7 +23,7 @@ const THREADS = 4
 
 /**
  * Makes the master key of a new tree. Throws CommandError or NamespaceError with one sentence where the tree is another gateway's:
- * no master key, or a wrong one.
+ * no master key, a wrong one, or one that was copied here before the last rekey.
  */
 export async function openOperator({ config }: Place): Promise<Operator> {
   const { root, roots, durability, directoriesMax } = config.namespace
@@ -41,15 +43,16 @@ export async function openOperator({ config }: Place): Promise<Operator> {
       roots,
       durability,
       directoriesMax,
-      recordKey: masterKey.subkey('records').bytes,
+      ...recordKeysOf(masterKey),
       threads: THREADS,
       problems: ({ kind, bucket, path, message }) =>
         complain([kind, bucket, path, message].filter((part) => part !== undefined).join(' ')),
     }),
   )
   const keysDirectory = join(root, '.causeway/keys')
-  const directory = await expected(() =>
-    openDirectory({
+  const directory = await expected(async () => {
+    await requireSealingKey(keysDirectory, masterKey)
+    return openDirectory({
       provider: identityProvider(config),
       keysDirectory,
       masterKey,
@@ -59,12 +62,16 @@ export async function openOperator({ config }: Place): Promise<Operator> {
       events: (event) => {
         if (event.kind === 'controller failed' || event.kind === 'failed') complain(messageOf(event.cause))
       },
-    }),
-  )
+    })
+  }).catch(async (error: unknown) => {
+    await namespace.close()
+    throw error
+  })
   return {
     config,
     namespace,
     directory,
+    keysDirectory,
     async close() {
       await directory.close()
       await namespace.close()

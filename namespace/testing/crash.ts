@@ -14,6 +14,9 @@ export const large = {
 }
 export const mebibyte = 2 ** 20
 
+/** Of a test that stops a verb after each of its changes, on a tree made anew each time: on the mount of a slow guest that takes minutes. */
+export const crashTimeoutMs = process.env.NAMESPACE_ROOT === undefined ? 120_000 : 900_000
+
 export const remove = (namespace: Namespace, key: string) => namespace.objects.remove({ bucket: 'docs', key }, {})
 
 export async function uploadParts(namespace: Namespace, key: string, contents: readonly string[]) {

@@ -83,7 +83,8 @@ export function sessionsOf(byte = 1): Sessions {
 
 function masterKeyOf(byte: number): MasterKey {
   const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
-  return { id: key.id, subkey: () => key, findSubkey: (_purpose, id) => (id === key.id ? key : undefined) }
+  const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
+  return { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey }
 }
 
 /** An empty namespace and a way to call operations on it; `clock.now` may be moved. */
