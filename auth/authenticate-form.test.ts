@@ -2,10 +2,10 @@ import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { authenticateForm } from './authenticate-form.ts'
 import { signingKey } from './sigv4/signing-key.ts'
-import { accessKeyId, alice, directory, secret } from './testing/signers.ts'
+import { accessKeyId, alice, directory, secret, sessions } from './testing/signers.ts'
 
 const now = new Date('2015-12-29T12:00:00Z')
-const options = { directory, region: 'us-east-1', now, bucket: 'photos', signatureVersion2: false }
+const options = { directory, sessions, region: 'us-east-1', now, bucket: 'photos', signatureVersion2: false }
 const credential = `${accessKeyId}/20151229/us-east-1/s3/aws4_request`
 const signers = {
   'x-amz-algorithm': 'AWS4-HMAC-SHA256',

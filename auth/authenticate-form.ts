@@ -4,8 +4,7 @@
  */
 
 import { createHmac } from 'node:crypto'
-import { findKey, refuseToken } from './access-key.ts'
-import type { Directory } from './directory/directory.ts'
+import { findKey, type KeyOptions } from './access-key.ts'
 import { AuthError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import { checkScope, parseCredential, type ScopeFault } from './sigv4/credential-scope.ts'
@@ -22,10 +21,8 @@ export type AuthenticatedForm = {
   readonly sizeRange: SizeRange | undefined
 }
 
-export type AuthenticateFormOptions = {
-  readonly directory: Directory
+export type AuthenticateFormOptions = KeyOptions & {
   readonly region: string
-  readonly now: Date
   /** The bucket that the request is for. */
   readonly bucket: string
   /** Whether forms signed with version 2 are accepted. */
@@ -57,7 +54,7 @@ function verifierOf(fields: FormFields): Verify | undefined {
   return version4.some((name) => fields.has(name)) ? verifyVersion4 : undefined
 }
 
-async function verifyVersion4(fields: FormFields, { directory, region }: AuthenticateFormOptions): Promise<Identity> {
+async function verifyVersion4(fields: FormFields, options: AuthenticateFormOptions): Promise<Identity> {
   const policy = fieldNamed(fields, 'policy')
   const algorithm = fieldNamed(fields, 'X-Amz-Algorithm')
   const credential = fieldNamed(fields, 'X-Amz-Credential')
@@ -73,9 +70,8 @@ async function verifyVersion4(fields: FormFields, { directory, region }: Authent
   if (timestamp === undefined) {
     throw invalidField('X-Amz-Date', date, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
   }
-  checkScope(scope, { region, iso: timestamp.iso }, fault)
-  const { secret, identity } = await findKey(directory, scope.accessKeyId)
-  refuseToken(fields.get('x-amz-security-token'))
+  checkScope(scope, { region: options.region, iso: timestamp.iso }, fault)
+  const { secret, identity } = await findKey(scope.accessKeyId, fields.get('x-amz-security-token'), options)
   if (sameSignature(sign(signingKey(secret, scope), policy), signature)) return identity
   throw signatureMismatch({ accessKeyId: scope.accessKeyId, stringToSign: policy, signature })
 }
@@ -86,8 +82,7 @@ async function verifyVersion2(fields: FormFields, options: AuthenticateFormOptio
   const policy = fieldNamed(fields, 'policy')
   const accessKeyId = fieldNamed(fields, 'AWSAccessKeyId')
   const signature = fieldNamed(fields, 'signature')
-  const { secret, identity } = await findKey(options.directory, accessKeyId)
-  refuseToken(fields.get('x-amz-security-token'))
+  const { secret, identity } = await findKey(accessKeyId, fields.get('x-amz-security-token'), options)
   if (sameSignature(createHmac('sha1', secret).update(policy).digest('base64'), signature)) return identity
   throw signatureMismatch({ accessKeyId, stringToSign: policy, signature })
 }

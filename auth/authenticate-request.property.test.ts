@@ -11,13 +11,14 @@ import {
   presignWithAws4,
   presignWithSmithy,
   secret,
+  sessions,
   signWithAws4,
   signWithSmithy,
 } from './testing/signers.ts'
 
 const at = '20130524T000000Z'
 const now = new Date('2013-05-24T00:00:00Z')
-const options = { directory, region: 'us-east-1', now }
+const options = { directory, sessions, region: 'us-east-1', now }
 
 const signers: readonly (readonly [string, (plain: Plain) => Promise<ReceivedRequest>])[] = [
   ['aws4 in headers', async (plain) => signWithAws4(plain, at)],

@@ -15,13 +15,14 @@ import {
   presignWithSmithy,
   queryText,
   secret,
+  sessions,
   signWithAws4,
   signWithSmithy,
 } from './testing/signers.ts'
 
 const at = '20130524T000000Z'
 const now = new Date('2013-05-24T00:00:00Z')
-const options: AuthenticateOptions = { directory, region: 'us-east-1', now }
+const options: AuthenticateOptions = { directory, sessions, region: 'us-east-1', now }
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 const get: Plain = { method: 'GET', path: '/bucket/key', query: {}, headers: { 'x-amz-content-sha256': EMPTY } }

@@ -3,8 +3,7 @@
  * signature.
  */
 
-import { findKey, refuseToken } from './access-key.ts'
-import type { Directory } from './directory/directory.ts'
+import { findKey, type KeyOptions } from './access-key.ts'
 import { AuthError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { Payload, ReceivedRequest } from './request.ts'
@@ -30,11 +29,11 @@ export type Authenticated = {
   readonly presigned: boolean
 }
 
-export type AuthenticateOptions = {
-  readonly directory: Directory
+export type AuthenticateOptions = KeyOptions & {
   /** The only region that a credential may name. */
   readonly region: string
-  readonly now: Date
+  /** The services that the credential of an Authorization header may name. Default: s3 alone. */
+  readonly services?: readonly string[] | undefined
 }
 
 /**
@@ -61,19 +60,15 @@ async function authenticateHeader(
   request: ReceivedRequest,
   headers: ReceivedHeaders,
   authorization: string,
-  { directory, region, now }: AuthenticateOptions,
+  options: AuthenticateOptions,
 ): Promise<Authenticated> {
+  const { region, services, now } = options
   const { scope, signedHeaders, signature } = parseAuthorization(authorization)
-  refuseOtherServices(scope)
+  refuseOtherServices(scope, services)
   const { iso } = requestTimestamp(headers, now)
-  checkHeaderScope(scope, region, iso)
-  const payloadHash = headerValue(headers, 'x-amz-content-sha256')
-  if (payloadHash === undefined) {
-    throw new AuthError('InvalidRequest', { message: 'Missing required header for this request: x-amz-content-sha256' })
-  }
-  checkPayloadHash(payloadHash)
-  const { secret, identity } = await findKey(directory, scope.accessKeyId)
-  refuseToken(headerValue(headers, 'x-amz-security-token'))
+  checkHeaderScope(scope, { region, iso, services })
+  const payloadHash = signedPayloadHash(headers, request)
+  const { secret, identity } = await findKey(scope.accessKeyId, headerValue(headers, 'x-amz-security-token'), options)
   checkSignedHeaders(headers, signedHeaders)
   const key = verifySignature({ ...request, headers, scope, iso, signedHeaders, payloadHash, signature }, secret)
   const seed = { key, accessKeyId: scope.accessKeyId, iso, scope: scope.text, signature }
@@ -84,20 +79,35 @@ async function authenticateQuery(
   request: ReceivedRequest,
   headers: ReceivedHeaders,
   credentials: QueryCredentials,
-  { directory, region, now }: AuthenticateOptions,
+  options: AuthenticateOptions,
 ): Promise<Authenticated> {
+  const { region, now } = options
   if (isSignatureVersion2(credentials)) throw refuseVersion2(credentials, now)
   const presigned = parsePresigned(credentials, region, now)
   const { scope, signedHeaders, signature, timestamp } = presigned
   const { payloadHash, announced } = presignedPayloadHash(headers, signedHeaders, presigned.payloadHash)
-  const { secret, identity } = await findKey(directory, scope.accessKeyId)
-  refuseToken(presigned.securityToken ?? headerValue(headers, 'x-amz-security-token'))
+  const token = presigned.securityToken ?? headerValue(headers, 'x-amz-security-token')
+  const { secret, identity } = await findKey(scope.accessKeyId, token, options)
   checkSignedHeaders(headers, signedHeaders)
   const signatureParameter = 'X-Amz-Signature'
   const claim = { ...request, headers, scope, iso: timestamp.iso, signedHeaders, payloadHash, signature }
   const key = verifySignature({ ...claim, signatureParameter }, secret)
   const seed = { key, accessKeyId: scope.accessKeyId, iso: timestamp.iso, scope: scope.text, signature }
   return { identity, payload: payloadOf(announced, seed), presigned: true }
+}
+
+/**
+ * What x-amz-content-sha256 says, which S3 demands. Of a body that has been read its own digest counts: another one in the header is a signature
+ * over something else.
+ */
+function signedPayloadHash(headers: ReceivedHeaders, { bodySha256 }: ReceivedRequest): string {
+  const payloadHash = headerValue(headers, 'x-amz-content-sha256')
+  if (bodySha256 !== undefined && payloadHash !== 'UNSIGNED-PAYLOAD') return bodySha256
+  if (payloadHash === undefined) {
+    throw new AuthError('InvalidRequest', { message: 'Missing required header for this request: x-amz-content-sha256' })
+  }
+  checkPayloadHash(payloadHash)
+  return payloadHash
 }
 
 /**
@@ -121,11 +131,11 @@ function presignedPayloadHash(
 }
 
 /**
- * IAM and STS requests arrive as `POST /` with a scope of their own, s3-tests' teardown with an empty region (P-214). A 403
+ * Requests of IAM, and of STS for what is not there, arrive as `POST /` with a scope of their own, s3-tests' teardown with an empty region (P-214). A 403
  * costs the client one request; 500 and 503 it would try three times.
  */
-function refuseOtherServices(scope: CredentialScope): void {
-  if (scope.service !== 'iam' && scope.service !== 'sts') return
+function refuseOtherServices(scope: CredentialScope, services: readonly string[] = []): void {
+  if ((scope.service !== 'iam' && scope.service !== 'sts') || services.includes(scope.service)) return
   throw new AuthError('AccessDenied', { message: `This endpoint serves S3, not ${scope.service.toUpperCase()}.` })
 }
 

@@ -54,6 +54,26 @@ export type Decision = {
 }
 
 export function decide(question: Question): Decision {
+  const refusal = whySessionRefuses(question)
+  return refusal === undefined ? decideForUser(question) : deny(refusal)
+}
+
+/**
+ * A session policy gives nothing, it only takes away: from the bucket's owner, too, and from what a bucket policy or an ACL allows.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+ */
+function whySessionRefuses(question: Question): string | undefined {
+  const { identity, action } = question
+  if (identity?.sessionPolicy === undefined) return undefined
+  const asked = { ...question, resource: arnOf(question), context: contextFor(question) }
+  const statement = evaluate(identity.sessionPolicy, asked)
+  if (statement?.effect === 'Allow') return undefined
+  return statement === undefined
+    ? `the session policy of ${nameOf(identity)} does not allow ${action}`
+    : `${statement.name} of the session policy of ${nameOf(identity)} denies`
+}
+
+function decideForUser(question: Question): Decision {
   const { action, resource, bucketOwnerId } = question
   if (serviceActions.has(action)) return decideService(question)
   if (resource.bucket === undefined) return deny(`${action} is not an action of the service itself`)
@@ -96,7 +116,8 @@ function contextFor({ identity, conditions }: Question) {
   return contextOf(identity, conditions)
 }
 
-function arnOf({ resource: { bucket, key } }: Question): string {
+/** What concerns no bucket is about all of them: AWS's examples allow s3:ListAllMyBuckets on `arn:aws:s3:::*`. */
+function arnOf({ resource: { bucket = '*', key } }: Question): string {
   return `arn:aws:s3:::${bucket}${key === undefined ? '' : `/${key}`}`
 }
 

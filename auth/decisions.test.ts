@@ -3,6 +3,7 @@ import { ALL_USERS, AUTHENTICATED_USERS, type Grant, LOG_DELIVERY } from './acl/
 import { decide, type PublicAccessBlock, type Question } from './decide.ts'
 import rows from './decisions.json' with { type: 'json' }
 import type { Identity } from './identity.ts'
+import { parseIdentityPolicy } from './policy/parse-identity-policy.ts'
 import { parsePolicy } from './policy/parse-policy.ts'
 
 /** One row of decisions.json; `alice` owns the bucket `photos`. BOB and CAROL in a policy are canonical ids. */
@@ -16,6 +17,8 @@ type Row = {
   readonly key?: string
   readonly version?: string
   readonly policy?: readonly object[]
+  /** Of the session policy, which has no principals. */
+  readonly session?: readonly object[]
   readonly bucketAcl?: readonly (readonly string[])[]
   readonly object?: { readonly owner?: string; readonly acl?: readonly (readonly string[])[] }
   readonly ownership?: string
@@ -41,9 +44,23 @@ it.each(rows as readonly Row[])('$name ($page)', (row) => {
   expect(decision).toEqual({ allow: row.allow, reason: row.reason ?? decision.reason })
 })
 
+it.each(['s3:*', 's3:Get*', '*', 's3:PutObject'])(
+  'a session policy that allows %s narrows every row and widens none',
+  (Action) => {
+    const sessionPolicy = parseIdentityPolicy(documentOf([{ Effect: 'Allow', Action, Resource: '*' }]))
+    for (const row of rows as readonly Row[]) {
+      const question = questionOf(row)
+      if (question.identity === undefined || row.session !== undefined) continue
+      const narrowed = decide({ ...question, identity: { ...question.identity, sessionPolicy } }).allow
+      const covers = new RegExp(`^${Action.replaceAll('*', '.*')}$`, 'i').test(row.action)
+      expect(narrowed, row.name).toBe(covers && row.allow)
+    }
+  },
+)
+
 function questionOf(row: Row): Question {
   return {
-    identity: row.who === 'anonymous' ? undefined : identityOf(row.who),
+    identity: row.who === 'anonymous' ? undefined : { ...identityOf(row.who), sessionPolicy: sessionOf(row) },
     action: row.action,
     resource: { bucket: 'photos', key: row.key },
     bucketOwnerId: people.get('alice'),
@@ -62,6 +79,10 @@ function identityOf(name: string): Identity {
   const canonicalId = people.get(name) ?? ''
   const userName = name === 'star' ? '*' : name
   return { canonicalId, userName, displayName: name, groups: ['Domain Users'], accessKeyId: 'AKIAIOSFODNN7EXAMPLE' }
+}
+
+function sessionOf({ session }: Row): Identity['sessionPolicy'] {
+  return session && parseIdentityPolicy(documentOf(session))
 }
 
 function documentOf(statements: readonly object[], version = '2012-10-17'): string {

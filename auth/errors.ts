@@ -3,6 +3,7 @@ export type AuthCode =
   | 'AccessDenied'
   | 'AuthorizationHeaderMalformed'
   | 'AuthorizationQueryParametersError'
+  | 'ExpiredToken'
   | 'IncompleteBody'
   | 'InvalidAccessKeyId'
   | 'InvalidArgument'
@@ -13,6 +14,7 @@ export type AuthCode =
   | 'MissingSecurityHeader'
   | 'NotImplemented'
   | 'RequestTimeTooSkewed'
+  | 'ServiceUnavailable'
   | 'SignatureDoesNotMatch'
 
 /** Elements beside Code and Message, e.g. `{ Region: 'us-east-1' }`; `message` replaces the table's sentence. */
@@ -22,8 +24,8 @@ export class AuthError extends Error {
   readonly code: AuthCode
   readonly detail: AuthErrorDetail
 
-  constructor(code: AuthCode, detail: AuthErrorDetail = {}) {
-    super(detail.message ?? code)
+  constructor(code: AuthCode, detail: AuthErrorDetail = {}, options?: ErrorOptions) {
+    super(detail.message ?? code, options)
     this.name = 'AuthError'
     this.code = code
     this.detail = detail

@@ -9,6 +9,8 @@ export type ReceivedRequest = {
   readonly rawQuery: string
   /** [name in lower case, value as Latin-1], in order, duplicates kept. */
   readonly headers: readonly (readonly [string, string])[]
+  /** Lower-case hex, of a body that has been read already: who signs for another service than s3 does not say it in a header. */
+  readonly bodySha256?: string | undefined
 }
 
 /** How the body is framed and what protects it (P-069). */

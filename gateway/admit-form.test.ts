@@ -11,7 +11,7 @@ import { createApp } from './app.ts'
 import { type ConfigOverrides, loadConfig } from './config.ts'
 import { createMetrics } from './metrics.ts'
 import { postObject } from './operations/post-object.ts'
-import { alice, bob, tokensOf } from './operations/testing/call-operation.ts'
+import { alice, bob, sessionsOf, tokensOf } from './operations/testing/call-operation.ts'
 import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
 import { send, sendRaw } from './testing/http.ts'
 
@@ -26,6 +26,7 @@ const directory: Directory = {
   },
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUserId: async () => undefined,
   authenticate: async () => undefined,
   close: async () => {},
 }
@@ -48,6 +49,7 @@ async function start(s3: ConfigOverrides['s3'] = {}): Promise<void> {
     namespace: { as: (caller) => namespace.as(caller ?? anonymous) },
     directory,
     tokens: tokensOf(),
+    sessions: sessionsOf(),
     operations: [postObject],
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     metrics: createMetrics({ worker: 0 }),

@@ -2,7 +2,15 @@
  * authenticate and authorize, for a form: its credentials come with the body, after both have taken the request for an anonymous one.
  */
 
-import { AuthError, authenticateForm, type Directory, type FormFields, type Identity, type SizeRange } from '#auth'
+import {
+  AuthError,
+  authenticateForm,
+  type Directory,
+  type FormFields,
+  type Identity,
+  type Sessions,
+  type SizeRange,
+} from '#auth'
 import type { Namespace } from '#namespace'
 import { type AuthorizeInput, authorize } from './authorize.ts'
 import type { S3Config } from './config.ts'
@@ -29,6 +37,7 @@ export type AdmitFormOptions = Pick<AuthorizeInput, 'operation' | 'request' | 'c
   /** Who the headers say it is. */
   readonly identity: Identity | undefined
   readonly directory: Directory
+  readonly sessions: Sessions
   readonly s3: S3Config
   readonly now: Date
   /** Told once the form is known to be theirs, before anything else is decided. */
@@ -37,10 +46,10 @@ export type AdmitFormOptions = Pick<AuthorizeInput, 'operation' | 'request' | 'c
 
 /** Throws AuthError, NoSuchBucket. */
 export async function admitForm(form: FormCredentials, options: AdmitFormOptions): Promise<FormUpload> {
-  const { operation, request, circumstances, denied, directory, s3, now } = options
+  const { operation, request, circumstances, denied, directory, sessions, s3, now } = options
   if (options.identity !== undefined) throw twoMechanisms()
   const { bucket } = request
-  const accept = { directory, region: s3.region, now, bucket, signatureVersion2: s3.sigv2Post }
+  const accept = { directory, sessions, region: s3.region, now, bucket, signatureVersion2: s3.sigv2Post }
   const { identity, sizeRange } = await authenticateForm(form.fields, accept)
   const namespace = options.actAs(identity)
   await authorize({

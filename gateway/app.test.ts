@@ -12,7 +12,7 @@ import { loadConfig } from './config.ts'
 import { GatewayError } from './gateway-error.ts'
 import { createMetrics } from './metrics.ts'
 import { type Call, defineOperation } from './operation.ts'
-import { tokensOf } from './operations/testing/call-operation.ts'
+import { sessionsOf, tokensOf } from './operations/testing/call-operation.ts'
 import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
 import type { Reply } from './reply.ts'
 import { sendRaw, send as sendTo } from './testing/http.ts'
@@ -109,6 +109,7 @@ async function start(changes: Partial<AppOptions> = {}): Promise<FastifyInstance
     namespace: { as: (caller) => store.as(caller ?? anonymous) },
     directory: directoryOf(alice, bob),
     tokens: tokensOf(),
+    sessions: sessionsOf(),
     operations,
     log: pino({ level: 'debug', base: null, formatters: { level: (level) => ({ level }) } }, sink),
     metrics: createMetrics({ worker: 0 }),
@@ -640,6 +641,7 @@ function directoryOf(...identities: Identity[]): Directory {
     authenticate: async () => undefined,
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUserId: async () => undefined,
     close: async () => {},
   }
 }

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Logger } from 'pino'
-import type { Directory, Identity, Payload, SealedTokens } from '#auth'
+import type { Directory, Identity, Payload, SealedTokens, Sessions } from '#auth'
 import type { Caller, Namespace } from '#namespace'
 import { admitForm } from './admit-form.ts'
 import { authenticate } from './authenticate.ts'
@@ -23,21 +23,25 @@ import { GatewayError } from './gateway-error.ts'
 import { loggedKey, loggedTarget } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Call, Operation } from './operation.ts'
+import { passwordTrials } from './password-trials.ts'
 import type { Reply } from './reply.ts'
 import { hostId, newRequestId } from './request-id.ts'
 import { createRouter } from './router.ts'
-import { parseS3Request, type S3Request } from './s3-request.ts'
+import { isServiceForm, parseS3Request, type S3Request, withForm } from './s3-request.ts'
 import { sendReply } from './s3-response.ts'
+import { startSession, type TrialOutcome } from './start-session.ts'
 import { discardUnreadBody } from './unread-body.ts'
 import { readXml } from './xml.ts'
 
 export type AppOptions = {
-  readonly config: Pick<Config, 'listen' | 'limits' | 's3' | 'log' | 'namespace'>
+  readonly config: Pick<Config, 'identity' | 'listen' | 'limits' | 's3' | 'log' | 'namespace'>
   /** `as(undefined)`: anonymous. */
   readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
   readonly directory: Directory
   /** Sealed with the tree's master key, so that any worker opens what another one made. */
   readonly tokens: SealedTokens
+  /** Of the same key: temporary credentials. */
+  readonly sessions: Sessions
   readonly operations: readonly Operation[]
   readonly log: Logger
   readonly metrics: Metrics
@@ -54,6 +58,8 @@ export type AppOptions = {
 
 /** XML bodies; DeleteObjects with 1,000 keys of 1,024 escaped bytes and CompleteMultipartUpload with 10,000 parts fit. */
 const XML_BODY_MAX_BYTES = 8 * 1024 * 1024
+/** A form that is posted to the service, read before anybody is known: the longest session policy, each character of it escaped, is 12 KiB. */
+const SERVICE_FORM_MAX_BYTES = 32 * 1024
 /** Node's idle time-out: above nginx's for idle connections to a worker, else nginx sends into a connection just closed. */
 const KEEP_ALIVE_MS = 75_000
 const OVERLOAD_DELAY_MS = 2000
@@ -83,10 +89,13 @@ type Outcome = {
 }
 
 export function createApp(options: AppOptions): FastifyInstance {
-  const { config, namespace, directory, log, metrics } = options
+  const { config, namespace, directory, sessions, log, metrics } = options
   const now = options.now ?? (() => new Date())
   const behindNginx = options.behindNginx ?? false
-  const s3Config = { ...config.s3, encryptedAtRest: config.namespace.encryptedAtRest }
+  const { encryptedAtRest } = config.namespace
+  const { sessionSecondsMax } = config.identity
+  const s3Config = { ...config.s3, encryptedAtRest, sessionSecondsMax }
+  const trials = passwordTrials(config.limits.passwordTrialsPerMinute)
   const route = createRouter(options.operations)
   const silenceMs = config.limits.bodyTimeoutSeconds * 1000
   /** Requests whose client waits for 100 Continue; only without nginx, which answers that itself. */
@@ -108,13 +117,15 @@ export function createApp(options: AppOptions): FastifyInstance {
     const time = now()
     const headers = clientHeaders(raw, front)
     const { method = '', url = '' } = raw
-    const s3 = parseS3Request({ method, rawUrl: url, headers, domain: config.listen.domain })
-    exchange.request = s3
+    const received = parseS3Request({ method, rawUrl: url, headers, domain: config.listen.domain })
+    exchange.request = received
+    const s3 = front.precheck === undefined ? await readServiceForm(raw, reply, received) : received
 
     const operation = route(s3)
     exchange.operation = operation
 
-    const { identity, payload } = await authenticate(operation, s3, { directory, region: config.s3.region, now: time })
+    const known = { directory, sessions, region: config.s3.region, now: time }
+    const { identity, payload } = await authenticate(operation, s3, known)
     exchange.identity = identity
     if (identity !== undefined) options.keyUsed?.(identity.accessKeyId)
     const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
@@ -162,7 +173,18 @@ export function createApp(options: AppOptions): FastifyInstance {
           return treeOf(who)
         }
         const asked = { operation, request: s3, identity, circumstances, denied }
-        return admitForm(form, { ...asked, directory, s3: s3Config, now: time, actAs })
+        return admitForm(form, { ...asked, directory, sessions, s3: s3Config, now: time, actAs })
+      },
+      startSession(asked) {
+        const started = (who: Identity) => {
+          exchange.identity = who
+        }
+        const tried = (outcome: TrialOutcome) => {
+          metrics.passwordTried(outcome)
+          if (outcome !== 'right')
+            log.warn({ requestId: front.requestId, client: front.client, outcome }, 'a password was refused')
+        }
+        return startSession(asked, { directory, sessions, trials, client: front.client, tried, started })
       },
       namespace: tree,
       identity,
@@ -184,6 +206,14 @@ export function createApp(options: AppOptions): FastifyInstance {
     const sent = await sendReply(answered, { reply, method, requestId: front.requestId, hostId })
     if (sent.broken) log.info({ requestId: front.requestId, err: sent.cause }, 'an answer was broken off')
     return { status: sent.status, bytesOut: sent.bodyBytes, broken: sent.broken }
+  }
+
+  /** What asks STS says so in the body. */
+  async function readServiceForm(raw: IncomingMessage, reply: FastifyReply, request: S3Request): Promise<S3Request> {
+    if (!isServiceForm(request)) return request
+    continueBody(raw, reply)
+    const input = { payload: { kind: 'unsigned' }, headers: request.headers, source: raw, silenceMs } as const
+    return withForm(request, await readSmallBody(input, SERVICE_FORM_MAX_BYTES))
   }
 
   async function readBody(
@@ -243,7 +273,9 @@ export function createApp(options: AppOptions): FastifyInstance {
     const { requestId, precheck } = exchange.front
     const { method = '', url = '' } = raw
     const resource = exchange.request?.rawPath ?? url.split('?', 1)[0] ?? ''
-    const { status, headers, body, code, unexpected } = errorReply(error, { requestId, hostId, resource, method })
+    const { service } = exchange.operation ?? {}
+    const context = { requestId, hostId, resource, method, service }
+    const { status, headers, body, code, unexpected } = errorReply(error, context)
     if (unexpected)
       log.error({ requestId, operation: exchange.operation?.name, err: error }, 'a request failed unexpectedly')
     if (reply.raw.headersSent || raw.socket?.destroyed) {

@@ -1,4 +1,4 @@
-import { type Authenticated, authenticateRequest, type Directory } from '#auth'
+import { type Authenticated, type AuthenticateOptions, authenticateRequest } from '#auth'
 import type { Operation } from './operation.ts'
 import type { S3Request } from './s3-request.ts'
 
@@ -11,11 +11,12 @@ import type { S3Request } from './s3-request.ts'
 export async function authenticate(
   operation: Operation,
   request: S3Request,
-  options: { readonly directory: Directory; readonly region: string; readonly now: Date },
+  options: Omit<AuthenticateOptions, 'services'>,
 ): Promise<Authenticated> {
   if (operation.match.method === 'OPTIONS') {
     return { identity: undefined, payload: { kind: 'unsigned' }, presigned: false }
   }
-  const { method, rawPath, rawQuery, headerPairs } = request
-  return authenticateRequest({ method, rawPath, rawQuery, headers: headerPairs }, options)
+  const { method, rawPath, rawQuery, headerPairs, bodySha256 } = request
+  const services = operation.service && [operation.service, 's3']
+  return authenticateRequest({ method, rawPath, rawQuery, headers: headerPairs, bodySha256 }, { ...options, services })
 }

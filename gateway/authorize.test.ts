@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { Identity } from '#auth'
+import { type Identity, parseIdentityPolicy } from '#auth'
 import type { Namespace } from '#namespace'
 import { authorize } from './authorize.ts'
 import { writeBucketDocument } from './bucket-documents.ts'
@@ -9,6 +9,7 @@ import { copyObject } from './operations/copy-object.ts'
 import { createMultipartUpload } from './operations/create-multipart-upload.ts'
 import { deleteObjects } from './operations/delete-objects.ts'
 import { getObject } from './operations/get-object.ts'
+import { listBuckets } from './operations/list-buckets.ts'
 import { listObjects } from './operations/list-objects.ts'
 import { listParts } from './operations/list-parts.ts'
 import { postObject } from './operations/post-object.ts'
@@ -232,6 +233,38 @@ describe('of headers that lock the new object', () => {
     await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
     const url = '/photos/new?partNumber=1&uploadId=u'
     await ask(namespace, uploadPart, { url, headers: { ...mode, ...until, ...hold }, identity: bob }).access
+  })
+})
+
+describe('a session with a policy of its own', () => {
+  const within = (Condition: object): Identity => {
+    const Statement = { Effect: 'Allow', Action: 's3:*', Resource: '*', Condition }
+    return { ...alice, sessionPolicy: parseIdentityPolicy(JSON.stringify({ Version: '2012-10-17', Statement })) }
+  }
+
+  it('has its conditions asked of requests for a bucket without a policy, and of those for none', async () => {
+    const { namespace } = await bucketHarness()
+    const identity = within({ IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } })
+    for (const [operation, url] of [
+      [getObject, '/photos/a'],
+      [listBuckets, '/'],
+    ] as const) {
+      await ask(namespace, operation, { url, identity }).access
+      const elsewhere = ask(namespace, operation, { url, identity, client: '198.51.100.7' })
+      await expect(elsewhere.access).rejects.toEqual(denied)
+      expect(elsewhere.reasons).toEqual([expect.stringContaining('the session policy of alice does not allow')])
+    }
+  })
+
+  it('has the tags of the object looked at where its policy names them', async () => {
+    const { namespace } = await bucketHarness()
+    const identity = within({ StringEquals: { 's3:ExistingObjectTag/open': 'yes' } })
+    await expect(ask(namespace, getObject, { identity }).access).rejects.toEqual(denied)
+    await namespace.objects.amend({ bucket: 'photos', key: 'a' }, (now) => ({
+      ...now,
+      tags: [{ key: 'open', value: 'yes' }],
+    }))
+    await ask(namespace, getObject, { identity }).access
   })
 })
 

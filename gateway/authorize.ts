@@ -36,7 +36,8 @@ export async function authorize(input: AuthorizeInput): Promise<Access> {
   const access = accessOf(input)
   if (action === undefined) return access
   if (request.bucket === '' || BEFORE_THE_BUCKET.has(action)) {
-    refuse(input, action, decide({ identity, action, resource: { bucket: request.bucket || undefined } }))
+    const conditions = identity?.sessionPolicy && conditionContext(request, input.circumstances)
+    refuse(input, action, decide({ identity, action, resource: { bucket: request.bucket || undefined }, conditions }))
     return access
   }
   const resource = { bucket: request.bucket, key: request.key, versionId: request.query.get('versionId') }
@@ -84,8 +85,9 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
     of,
     async require(action: string, resource: Resource, more?: Pick<Asked, 'ofNewObject'>) {
       const access = await of(resource.bucket)
-      // Only a policy has conditions.
-      if (access.policy !== undefined) context ??= conditionContext(request, circumstances)
+      // Only policies have conditions.
+      if (access.policy !== undefined || identity?.sessionPolicy !== undefined)
+        context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
       const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map(), ...more }
       refuse(input, action, await decideAccess(asked))

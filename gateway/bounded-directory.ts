@@ -22,12 +22,15 @@ export function boundedDirectory(
     if (isAway()) throw noAnswer()
     return inTime(ask())
   }
+  /** What is known is answered at once: every request asks. */
+  const atOnce = <Answer>(ask: () => Answer | Promise<Answer>): Answer | Promise<Answer> => {
+    if (isAway()) return Promise.reject(noAnswer())
+    const answer = ask()
+    return answer instanceof Promise ? inTime(answer) : answer
+  }
   return {
-    findByAccessKey(accessKeyId) {
-      if (isAway()) return Promise.reject(noAnswer())
-      const answer = directory.findByAccessKey(accessKeyId)
-      return answer instanceof Promise ? inTime(answer) : answer
-    },
+    findByAccessKey: (accessKeyId) => atOnce(() => directory.findByAccessKey(accessKeyId)),
+    findByUserId: (userId) => atOnce(() => directory.findByUserId(userId)),
     authenticate: (name, password) => bounded(() => directory.authenticate(name, password)),
     findByCanonicalId: (canonicalId) => bounded(() => directory.findByCanonicalId(canonicalId)),
     findByEmail: (address) => bounded(() => directory.findByEmail(address)),

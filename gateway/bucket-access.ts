@@ -10,8 +10,6 @@ import { publicAccessOf } from './effective-public-access.ts'
 export type BucketAccess = {
   readonly bucket: Bucket
   readonly policy: Policy | undefined
-  /** A condition of the policy asks for the tags of the object: it has to be looked at first. */
-  readonly asksForTags: boolean
   readonly acl: readonly Grant[] | undefined
   readonly ownership: ObjectOwnership
   readonly publicAccess: PublicAccessBlock
@@ -31,7 +29,6 @@ export async function readBucketAccess(
   return {
     bucket,
     policy: policy && parsed(policy.text, name),
-    asksForTags: policy !== undefined && /s3:existingobjecttag\//i.test(policy.text),
     acl: document('acl')?.grants,
     ownership: ownershipOf(document('ownership')),
     publicAccess: publicAccessOf(document('public-access'), s3),

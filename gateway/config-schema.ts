@@ -15,6 +15,9 @@ type About = {
 const text = (about: About, fallback?: string, pattern?: string) =>
   Type.String({ ...about, ...(fallback === undefined ? {} : { default: fallback }), ...(pattern ? { pattern } : {}) })
 
+const optionalText = (description: string, expected: string, example: string) =>
+  Type.Optional(text({ description, expected, examples: [example] }, undefined, '.'))
+
 const flag = (description: string, fallback: boolean) =>
   Type.Boolean({ description, expected: 'true or false', default: fallback })
 
@@ -49,7 +52,14 @@ const choice = <const Values extends readonly string[]>(
 
 /** "127.0.0.1:8080", "[::1]:8080", "localhost:8080"; port 0 takes any free one. */
 const ADDRESS = String.raw`(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}`
+/** Spelled out: an address or name, perhaps a port, no path. */
+const LDAPS_URL = String.raw`^ldaps://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?$`
 const HOST_NAME = '[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?'
+
+/** The one above is (uid_t) -1: "no change". */
+const POSIX_ID_MAX = 0xffff_fffe
+const DOMAIN_SID = String.raw`^S-1-5-21(?:-\d{1,10}){3}$`
+const EXAMPLE_DOMAIN_SID = 'S-1-5-21-321277845-873389989-806497059'
 
 const Listen = Type.Object(
   {
@@ -166,7 +176,11 @@ const Namespace = Type.Object(
 
 const IdentitySection = Type.Object(
   {
-    provider: choice('Where users come from. local: users_file.', ['local'], 'local'),
+    provider: choice(
+      'Where users come from. local: users_file. active-directory: a domain, which needs servers, ca_file, base_dn, bind_dn and bind_password_file.',
+      ['local', 'active-directory'],
+      'local',
+    ),
     enforcement: choice(
       'Who owns the files and decides. service: one service account owns all, S3 authorization decides.',
       ['service'],
@@ -194,6 +208,92 @@ const IdentitySection = Type.Object(
         '.',
       ),
     ),
+    servers: Type.Array(Type.String({ pattern: LDAPS_URL }), {
+      description:
+        'Domain controllers, the preferred one first; the others are asked while it does not answer. LDAPS only.',
+      expected: 'a list of URLs such as ["ldaps://dc1.example.com", "ldaps://dc2.example.com"]',
+      default: [],
+    }),
+    ca_file: optionalText(
+      'The authority of the certificates of the controllers in PEM.',
+      'the path of a PEM file outside the tree',
+      '/etc/causeway/domain-ca.pem',
+    ),
+    base_dn: optionalText(
+      'Distinguished name of the domain.',
+      'a name such as "DC=example,DC=com"',
+      'DC=example,DC=com',
+    ),
+    bind_dn: optionalText(
+      'Who reads the directory: an ordinary user account, by distinguished name or name@domain.',
+      'a name such as "CN=causeway,OU=Services,DC=example,DC=com"',
+      'CN=causeway,OU=Services,DC=example,DC=com',
+    ),
+    bind_password_file: optionalText(
+      'The password of bind_dn in one line, mode 0600. Read for each connection, so that it can be changed while serving.',
+      'the path of a file outside the tree',
+      '/etc/causeway/bind-password',
+    ),
+    stale_grace: text(
+      {
+        description:
+          'How long users whom the gateway knows go on while no controller answers. Unknown ones are answered 503 then.',
+        expected: 'a time such as "5m" or "30s"',
+      },
+      '5m',
+      '^[1-9]\\d*(?:s|m|h|d)$',
+    ),
+    locked_blocks_keys: flag(
+      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords.',
+      false,
+    ),
+    expired_password_blocks_keys: flag(
+      'An account whose password has expired or must be changed cannot use its access keys.',
+      false,
+    ),
+    posix_ids: choice(
+      'Where uid and gids of directory users come from. sid: made of their SIDs as sssd makes them (ldap_id_mapping); rfc2307: uidNumber and gidNumber; none: they have none. The local provider has them in users_file.',
+      ['sid', 'rfc2307', 'none'],
+      'none',
+    ),
+    sid_range_min: count('sid: the lowest id, as ldap_idmap_range_min of sssd.', 200_000, 1, POSIX_ID_MAX),
+    sid_range_max: count(
+      'sid: above the highest id, as ldap_idmap_range_max of sssd.',
+      2_000_200_000,
+      2,
+      POSIX_ID_MAX + 1,
+    ),
+    sid_slice_size: count('sid: ids of a slice, as ldap_idmap_range_size of sssd.', 200_000, 1, POSIX_ID_MAX),
+    sid_default_domain: Type.Optional(
+      text(
+        {
+          description:
+            'sid: the domain whose ids begin at the lowest one, as ldap_idmap_default_domain_sid of sssd. Unset: none, all places follow from the SIDs.',
+          expected: `the SID of a domain such as "${EXAMPLE_DOMAIN_SID}"`,
+          examples: [EXAMPLE_DOMAIN_SID],
+        },
+        undefined,
+        DOMAIN_SID,
+      ),
+    ),
+    sid_domains: Type.Array(Type.String({ pattern: DOMAIN_SID }), {
+      description: "sid: further domains whose groups have ids; the directory's own domain always has.",
+      expected: `a list of SIDs of domains such as ["${EXAMPLE_DOMAIN_SID}"]`,
+      default: [],
+    }),
+    rfc2307_primary_group: choice(
+      "rfc2307: the primary group. gidNumber: the user's own, as sssd takes it; primaryGroupID: the gidNumber of the group that this names, as winbind's idmap_ad takes it unless unix_primary_group is set.",
+      ['gidNumber', 'primaryGroupID'],
+      'gidNumber',
+    ),
+    rfc2307_id_min: count(
+      'rfc2307: the lowest number that is taken for a uid or gid, so that the directory makes nobody root.',
+      1000,
+      1,
+      POSIX_ID_MAX,
+    ),
+    rfc2307_id_max: count('rfc2307: the highest number that is taken for a uid or gid.', POSIX_ID_MAX, 1, POSIX_ID_MAX),
+    session_seconds_max: count('How long temporary keys of STS may hold at most.', 43_200, 900, 31_536_000),
   },
   { description: 'Users and their keys.' },
 )
@@ -247,6 +347,12 @@ const Pool = Type.Object(
 
 const Limits = Type.Object(
   {
+    password_trials_per_minute: count(
+      'Wrong passwords that a worker tries for one client address (AssumeRoleWithLDAPIdentity); the workers of a site together, as many times that.',
+      10,
+      1,
+      100_000,
+    ),
     connections_per_client: count('Connections from one client address.', 1000, 1, 1_000_000),
     header_bytes: count('All headers of a request together.', 131_072, 16_384, 1_048_576),
     header_timeout_seconds: count('Time to send the headers.', 60, 1, 3600),

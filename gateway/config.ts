@@ -35,7 +35,8 @@ export type S3Config = Pick<
   Config['s3'],
   'region' | 'sigv2Post' | 'objectOwnership' | 'publicAccessBlock' | 'accountPublicAccessBlock'
 > &
-  Pick<Config['namespace'], 'encryptedAtRest'>
+  Pick<Config['namespace'], 'encryptedAtRest'> &
+  Pick<Config['identity'], 'sessionSecondsMax'>
 
 /** Like the file, any part of it: `{ listen: { https: '127.0.0.1:9443' } }`. Keys as in the file; undefined ones are left alone. */
 export type ConfigOverrides = {
@@ -239,6 +240,14 @@ function derive(merged: Sections): Config {
 
 const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
+const NEEDED_OF_A_DOMAIN: ReadonlySet<string> = new Set([
+  'servers',
+  'ca_file',
+  'base_dn',
+  'bind_dn',
+  'bind_password_file',
+])
+
 /** What each value alone cannot show. */
 function conflictsIn(config: Config): string[] {
   const { listen, namespace, state, identity } = config
@@ -259,17 +268,40 @@ function conflictsIn(config: Config): string[] {
   if (listen.proxyProtocol && listen.trustedProxies.length === 0) {
     problems.push('listen.proxy_protocol is true but listen.trusted_proxies is empty; name the load balancers there.')
   }
+  if (identity.sidRangeMax - identity.sidRangeMin < identity.sidSliceSize) {
+    problems.push(
+      `identity.sid_range_max is ${identity.sidRangeMax}; it must be at least sid_slice_size above sid_range_min, which makes ${identity.sidRangeMin + identity.sidSliceSize}.`,
+    )
+  }
+  if (identity.rfc2307IdMax < identity.rfc2307IdMin) {
+    problems.push(
+      `identity.rfc2307_id_max is ${identity.rfc2307IdMax}; it must not be below rfc2307_id_min, which is ${identity.rfc2307IdMin}.`,
+    )
+  }
   const outside = {
     'state.directory': state.directory,
     'identity.master_key_file': identity.masterKeyFile,
     'identity.users_file': identity.usersFile,
+    'identity.ca_file': identity.caFile,
+    'identity.bind_password_file': identity.bindPasswordFile,
     'tls.key': config.tls.key,
   }
   for (const root of [namespace.root, ...namespace.roots]) {
     for (const [key, path] of Object.entries(outside)) {
-      if (path === root || path.startsWith(`${root}/`)) {
+      if (path !== undefined && (path === root || path.startsWith(`${root}/`))) {
         problems.push(`${key} is ${path}, inside the served tree ${root}; choose a path outside it.`)
       }
+    }
+  }
+  if (identity.provider === 'active-directory') {
+    for (const { section, key, fallback, example } of settings()) {
+      if (section !== 'identity' || !NEEDED_OF_A_DOMAIN.has(key)) continue
+      const value: unknown = identity[camel(key) as keyof Config['identity']]
+      if (value !== undefined && String(value) !== '') continue
+      const shown = JSON.stringify(fallback === undefined ? example : ['ldaps://dc1.example.com'])
+      problems.push(
+        `identity.${key} is not set, and identity.provider "active-directory" needs it; give it a value such as ${shown}.`,
+      )
     }
   }
   const stateBytes = Buffer.byteLength(state.directory)

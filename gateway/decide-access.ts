@@ -56,7 +56,8 @@ const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAll
 /** Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203). */
 export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource, ofNewObject = false } = asked
-  const { bucket, ownership, asksForTags } = access
+  const { bucket, ownership } = access
+  const asksForTags = [access.policy, identity?.sessionPolicy].some((policy) => policy?.asksForTags)
   const isOwner = identity?.canonicalId === bucket.owner.canonicalId
   const isAbout = !ofNewObject && ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.

@@ -1,9 +1,10 @@
-/** Anything thrown → S3's error XML. Pure: the caller logs what is `unexpected`, once. */
+/** Anything thrown → S3's error XML, or that of STS. Pure: the caller logs what is `unexpected`, once. */
 
 import { AuthError } from '#auth'
 import { NamespaceError } from '#namespace'
 import { GatewayError } from './gateway-error.ts'
 import { type ErrorRow, edgeErrors, s3Errors } from './s3-errors.ts'
+import { stsError, stsErrorXml } from './sts-error.ts'
 import { escapeXml } from './xml.ts'
 
 export type ErrorContext = {
@@ -12,6 +13,8 @@ export type ErrorContext = {
   /** The path as the client sent it, percent-encoding untouched. */
   readonly resource: string
   readonly method: string
+  /** Whose document it is to be. Default: S3's. */
+  readonly service?: 'sts' | undefined
 }
 
 export type ErrorReply = {
@@ -28,6 +31,7 @@ export type ErrorReply = {
 export function errorReply(error: unknown, context: ErrorContext): ErrorReply {
   const { code, detail, unexpected } = known(error)
   const row: ErrorRow = s3Errors[code]
+  if (context.service === 'sts') return { ...replyOfSts(stsError(code, row, detail.message), context), unexpected }
   // A 304 repeats the headers that the 200 would have had (P-019); it has no elements.
   const isHeader = code === 'NotModified' ? () => true : (name: string) => HEADER.test(name)
   const body = hasNoBody(row.status, context.method) ? undefined : errorXml(code, row, detail, isHeader, context)
@@ -43,6 +47,17 @@ export function errorReply(error: unknown, context: ErrorContext): ErrorReply {
     code,
     unexpected,
   }
+}
+
+function replyOfSts(error: ReturnType<typeof stsError>, { requestId }: ErrorContext): Omit<ErrorReply, 'unexpected'> {
+  const body = stsErrorXml(error, requestId)
+  const headers = {
+    'content-type': 'text/xml',
+    'content-length': Buffer.byteLength(body),
+    'x-amzn-requestid': requestId,
+    'x-amz-request-id': requestId,
+  }
+  return { status: error.status, headers, body, code: error.code }
 }
 
 type Detail = Readonly<Record<string, string | number | undefined>> & { readonly message?: string }

@@ -42,3 +42,16 @@ it('targets lose what would let a reader repeat the request, wherever it stands 
   )
   expect(loggedTarget('/b/Signature=k')).toBe('/b/Signature=k')
 })
+
+it('a target with a password is shown without its query', () => {
+  for (const query of [
+    'LDAPPassword=secret',
+    'Action=A&LDAPUsername=alice&LDAPPassword=secret&LDAPPassword=secret',
+    'ldappassword=secret',
+    '%4c%44%41%50%50%61%73%73%77%6F%72%64=secret',
+    'LDAPPassword%3Dsecret',
+    'a?b&LDAPPassword=secret\nx',
+  ])
+    expect(loggedTarget(`/?${query}`)).toBe('/?-')
+  expect(loggedTarget('/b/LDAPPassword?acl')).toBe('/b/LDAPPassword?acl')
+})

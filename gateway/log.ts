@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { destination, type Logger, pino, stdSerializers } from 'pino'
 import type { Config } from './config.ts'
+import { PASSWORD_PARAMETER } from './password-parameter.ts'
 
 export type Log = {
   readonly log: Logger
@@ -56,7 +57,9 @@ export function loggedKey(key: string, style: Config['log']['keys']): string | u
 
 const SECRET_PARAMETER = /([?&](?:x-amz-signature|x-amz-security-token|signature)=)[^&]*/gi
 
+const WITH_PASSWORD = new RegExp(`^([^?]*[?]).*${PASSWORD_PARAMETER}.*$`, 'is')
+
 /** A request target without what would let a reader of the log repeat the request. */
 export function loggedTarget(rawUrl: string): string {
-  return rawUrl.replace(SECRET_PARAMETER, '$1-')
+  return rawUrl.replace(WITH_PASSWORD, '$1-').replace(SECRET_PARAMETER, '$1-')
 }

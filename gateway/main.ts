@@ -7,12 +7,22 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { announceKeyReader, openLocalDirectory, openMasterKey, type Problem, recordKeyUse, sealedTokens } from '#auth'
+import {
+  announceKeyReader,
+  openDirectory,
+  openMasterKey,
+  openSessions,
+  type Problem,
+  recordKeyUse,
+  sealedTokens,
+} from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { boundedDirectory } from './bounded-directory.ts'
 import type { Config } from './config.ts'
+import { directoryEvents } from './directory-events.ts'
 import { durationMs } from './duration.ts'
+import { identityProvider } from './identity-provider.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
@@ -62,18 +72,19 @@ async function run(config: Config, index: number): Promise<void> {
   }
   const keysDirectory = join(config.namespace.root, '.causeway', 'keys')
   const keyReader = await announceKeyReader({ directory: keysDirectory, masterKey, problems: keyProblem })
-  const directory = await openLocalDirectory({
-    usersFile: config.identity.usersFile,
-    keysDirectory,
-    masterKey,
-    problems: (problem) => log.warn(problem, 'the user directory has a problem'),
-  })
   const keyUse = recordKeyUse({ directory: keysDirectory, problems: keyProblem })
   const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
   const metrics = createMetrics({
     worker: index,
     namespaceLoad: () => namespace.load(),
     rootsAnswer: () => Object.fromEntries([root, ...roots].map((path) => [path, answers(path)])),
+  })
+  const directory = await openDirectory({
+    provider: identityProvider(config),
+    keysDirectory,
+    masterKey,
+    problems: (problem) => log.warn(problem, 'the user directory has a problem'),
+    events: directoryEvents(log, metrics),
   })
   let draining = false
   const app = createApp({
@@ -84,6 +95,7 @@ async function run(config: Config, index: number): Promise<void> {
       isAway: () => namespace.troubles().some(({ isMain, trouble }) => isMain && trouble === 'does not answer'),
     }),
     tokens: sealedTokens(masterKey, 'continuation-tokens'),
+    sessions: openSessions(masterKey),
     operations,
     log,
     metrics,

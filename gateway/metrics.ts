@@ -11,6 +11,10 @@ import {
   type MetricObject,
   Registry,
 } from 'prom-client'
+import type { ActiveDirectoryEvent } from '#auth'
+import { createDirectoryMetrics } from './directory-metrics.ts'
+
+import type { TrialOutcome } from './start-session.ts'
 
 export type RequestFacts = {
   readonly operation: string
@@ -23,6 +27,8 @@ export type RequestFacts = {
 export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
+  directoryEvent(event: ActiveDirectoryEvent): void
+  passwordTried(outcome: TrialOutcome): void
   /** For the pool, over IPC. */
   collect(): Promise<readonly MetricObject[]>
 }
@@ -70,6 +76,12 @@ export function createMetrics(options: {
     labelNames: ['operation'],
     registers,
   })
+  const passwords = new Counter({
+    name: 'causeway_password_trials_total',
+    help: 'Passwords sent for temporary keys: right, wrong, or not tried because the client or the user had too many wrong ones',
+    labelNames: ['outcome'],
+    registers,
+  })
   const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
   new Gauge({
     name: 'causeway_namespace_load',
@@ -89,8 +101,11 @@ export function createMetrics(options: {
       for (const [root, answers] of Object.entries(options.rootsAnswer?.() ?? {})) this.set({ root }, Number(answers))
     },
   })
+  const directory = createDirectoryMetrics(registers)
   return {
+    directoryEvent: directory,
     requestBegan: () => inFlight.inc(),
+    passwordTried: (outcome) => passwords.inc({ outcome }),
     requestEnded(facts) {
       const { operation } = facts
       inFlight.dec()

@@ -5,7 +5,7 @@
  */
 
 import type { Static, TSchema } from 'typebox'
-import type { Directory, Identity, SealedTokens } from '#auth'
+import type { Directory, Identity, SealedTokens, SessionCredentials } from '#auth'
 import type { Namespace } from '#namespace'
 import type { Access } from './access.ts'
 import type { FormCredentials, FormUpload } from './admit-form.ts'
@@ -15,6 +15,7 @@ import type { S3Config } from './config.ts'
 import type { GatewayCode } from './gateway-error.ts'
 import type { Reply } from './reply.ts'
 import type { S3Headers, S3Query, Scope } from './s3-request.ts'
+import type { AskedSession } from './start-session.ts'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
 
@@ -46,6 +47,8 @@ export type Call<Body = undefined> = {
    * what it asks for. Answers what the sender may work with.
    */
   readonly admitForm: (credentials: FormCredentials) => Promise<FormUpload>
+  /** Trades a password for temporary credentials. */
+  readonly startSession: (asked: AskedSession) => Promise<SessionCredentials>
   /** Bound to the caller. */
   readonly namespace: Namespace
   /** undefined: anonymous. */
@@ -68,6 +71,8 @@ type BodyOf<Shape> = Shape extends TSchema ? Static<Shape> : undefined
 export type Operation<Shape extends TSchema | undefined = TSchema | undefined> = {
   /** AWS's name, e.g. PutBucketTagging. */
   readonly name: string
+  /** Whose API it is of. Default: S3's. Another service has its own error documents, and signatures for it may name it. */
+  readonly service?: 'sts'
   readonly match: Match
   /** e.g. s3:PutBucketTagging; undefined where anybody may call it (OPTIONS) or `run` asks itself. */
   readonly action: string | undefined

@@ -11,7 +11,14 @@ export type Reply = {
 }
 
 export type Content =
-  | { readonly kind: 'xml'; readonly root: string; readonly shape: TSchema; readonly value: unknown }
+  | {
+      readonly kind: 'xml'
+      readonly root: string
+      /** Default: S3's. */
+      readonly namespace?: string
+      readonly shape: TSchema
+      readonly value: unknown
+    }
   | { readonly kind: 'text'; readonly type: string; readonly text: string }
   /** `length` bytes from `offset` of an open object, which s3-response.ts closes in every case. HEAD sends the headers only. */
   | { readonly kind: 'object'; readonly object: OpenObject; readonly offset: number; readonly lengthBytes: number }

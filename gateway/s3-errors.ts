@@ -114,6 +114,11 @@ export const s3Errors = {
     status: 400,
     message: 'The XML you provided was not well-formed or did not validate against our published schema',
   },
+  /** With MissingAuthenticationToken, MissingParameter, Throttling and ValidationError, of STS: sts-error.ts. */
+  MalformedPolicyDocument: {
+    status: 400,
+    message: 'The request was rejected because the policy document was malformed.',
+  },
   MalformedPolicy: { status: 400, message: 'Policy has an invalid document.' },
   MalformedPOSTRequest: {
     status: 400,
@@ -134,7 +139,9 @@ export const s3Errors = {
   MaxMessageLengthExceeded: { status: 400, message: 'Your request was too large.' },
   MetadataTooLarge: { status: 400, message: 'Your metadata headers exceed the maximum allowed metadata size' },
   MethodNotAllowed: { status: 405, message: 'The specified method is not allowed against this resource.' },
+  MissingAuthenticationToken: { status: 403, message: 'Request is missing Authentication Token' },
   MissingContentLength: { status: 411, message: 'You must provide the Content-Length HTTP header.' },
+  MissingParameter: { status: 400, message: 'A required parameter for the specified action is not supplied.' },
   MissingRequestBodyError: { status: 400, message: 'Request Body is empty' },
   MissingSecurityHeader: { status: 400, message: 'Your request was missing a required header' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist' },
@@ -215,11 +222,16 @@ export const s3Errors = {
   },
   SlowDown: { status: 503, message: 'Please reduce your request rate.' },
   StorageFull: { status: 507, message: 'The file system is full. Nothing was stored.' },
+  Throttling: { status: 400, message: 'Rate exceeded' },
   TooManyBuckets: { status: 400, message: 'You have attempted to create more buckets than allowed' },
   UnexpectedContent: { status: 400, message: 'This request contains unsupported content.' },
   UnresolvableGrantByEmailAddress: {
     status: 400,
     message: 'The e-mail address you provided does not match any account on record',
+  },
+  ValidationError: {
+    status: 400,
+    message: 'The input fails to satisfy the constraints specified by an AWS service.',
   },
   XAmzContentSHA256Mismatch: {
     status: 400,

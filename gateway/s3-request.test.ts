@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseS3Request, type RawRequest } from './s3-request.ts'
+import { isServiceForm, parseS3Request, type RawRequest, withForm } from './s3-request.ts'
 
 const parse = (rawUrl: string, more: Partial<RawRequest> = {}) =>
   parseS3Request({ method: 'GET', rawUrl, headers: ['Host', 's3.test:8443'], ...more })
@@ -143,5 +143,43 @@ describe('headers', () => {
   test('a header wins over a parameter of the same name', () => {
     const { headers } = parse('/b/k?x-amz-acl=public-read', { headers: [['x-amz-acl', 'private']] })
     expect(headers.get('x-amz-acl')).toBe('private')
+  })
+})
+
+describe('a form posted to the service', () => {
+  const posted = (rawUrl: string, headers: Readonly<Record<string, string>> = {}) =>
+    parseS3Request({ method: 'POST', rawUrl, headers: Object.entries(headers) })
+  const form = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', 'content-length': '9' }
+
+  test.each([
+    ['/', form, true],
+    ['/?Action=A', { 'content-length': '0' }, true],
+    ['/?Action=A', {}, true],
+    ['/', { ...form, 'content-type': 'Application/X-WWW-Form-URLEncoded' }, true],
+    ['/', { 'content-type': form['content-type'], 'transfer-encoding': 'chunked' }, true],
+    ['/', { 'transfer-encoding': 'chunked' }, false],
+    ['/', { ...form, 'content-type': 'application/x-www-form-urlencoded-not' }, false],
+    ['/', { ...form, 'content-type': 'multipart/form-data; boundary=x' }, false],
+    ['/bucket', form, false],
+  ])('is known by place and type: %s %j: %s', (rawUrl, headers, known) => {
+    expect(isServiceForm(posted(rawUrl, headers))).toBe(known)
+    expect(isServiceForm({ ...posted(rawUrl, headers), method: 'PUT' })).toBe(false)
+  })
+
+  test('has its fields among the parameters, those of the query first, "+" a space in both', () => {
+    const request = withForm(posted('/?a=1+2&b=%2B'), Buffer.from('a=3&c=x+%26+%C3%A4&d&e=ä'))
+    expect(request.query.names().map((name) => [name, request.query.get(name)])).toEqual([
+      ['a', '1 2'],
+      ['b', '+'],
+      ['c', 'x & ä'],
+      ['d', ''],
+      ['e', 'ä'],
+    ])
+    expect(request.rawQuery).toBe('a=1+2&b=%2B')
+    expect(withForm(posted('/'), Buffer.alloc(0)).bodySha256).toMatch(/^e3b0c44298fc1c14/)
+  })
+
+  test.each(['a=%', 'a=%zz', 'a=%ff'])('that cannot be decoded is refused: %s', (body) => {
+    expect(() => withForm(posted('/'), Buffer.from(body))).toThrow('InvalidURI')
   })
 })

@@ -3,6 +3,7 @@
  * path is split at its first slashes and decoded exactly once, so `a/../b`, `//` and `.` are keys like any other (P-009, P-010).
  */
 
+import { createHash } from 'node:crypto'
 import { GatewayError } from './gateway-error.ts'
 
 /** What a request is about: ListBuckets the service, the others a bucket or an object in it. */
@@ -42,6 +43,8 @@ export type S3Request = {
   readonly headerPairs: Pairs
   /** The Host header as sent, with its port; '' when there is none. */
   readonly host: string
+  /** Of the body, where it was read to know what is asked (`withForm`); lower-case hex. */
+  readonly bodySha256?: string
 }
 
 export type RawRequest = {
@@ -80,6 +83,22 @@ export function parseS3Request(input: RawRequest): S3Request {
     headerPairs,
     host,
   }
+}
+
+/**
+ * Whether a request speaks AWS's query protocol: STS and IAM are asked by a form that is posted to the service itself, and some clients put its
+ * fields into the query and send no body. Then `withForm` says what is asked.
+ */
+export function isServiceForm({ method, scope, headers }: S3Request): boolean {
+  if (method !== 'POST' || scope !== 'service') return false
+  const hasBody = !/^0*$/.test(headers.get('content-length') ?? '') || headers.get('transfer-encoding') !== undefined
+  return !hasBody || /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers.get('content-type') ?? '')
+}
+
+/** The request with its form's fields among the parameters; in forms `+` is a space, in the query of such a request, too. Throws InvalidURI. */
+export function withForm(request: S3Request, body: Buffer): S3Request {
+  const fields = [request.rawQuery, body.toString('latin1')].flatMap((text) => parseQuery(text.replaceAll('+', '%20')))
+  return { ...request, query: s3Query(fields), bodySha256: createHash('sha256').update(body).digest('hex') }
 }
 
 /** Origin form `/a/b?c`, or absolute form `http://host/a/b?c` (RFC 9112 3.2.2), or `*` of OPTIONS. */

@@ -53,7 +53,9 @@ export async function sendReply(answer: Reply, target: ReplyTarget): Promise<Sen
 const SERVER = 'Causeway'
 
 function bufferOf(content: Exclude<Content, ObjectContent>): Buffer {
-  return Buffer.from(content.kind === 'text' ? content.text : writeXml(content.root, content.shape, content.value))
+  if (content.kind === 'text') return Buffer.from(content.text)
+  const { root, shape, value, namespace } = content
+  return Buffer.from(writeXml(root, shape, value, namespace))
 }
 
 /** Date is Node's (P-020); the request id is on every answer (P-017). */

@@ -31,8 +31,8 @@ export function readXml<Shape extends TSchema>(text: Buffer, root: string, shape
 }
 
 /** The whole document with its declaration. `undefined` and empty arrays vanish, `null` is an empty element. */
-export function writeXml(root: string, shape: TSchema, value: unknown): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${rootWriter(root, shape)(value)}`
+export function writeXml(root: string, shape: TSchema, value: unknown, namespace = NAMESPACE): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${rootWriter(root, shape, namespace)(value)}`
 }
 
 /**
@@ -202,10 +202,10 @@ type Writer = (value: unknown) => string
 
 const rootWriters = new WeakMap<TSchema, Map<string, Writer>>()
 
-function rootWriter(root: string, shape: TSchema): Writer {
+function rootWriter(root: string, shape: TSchema, namespace: string): Writer {
   const known = rootWriters.get(shape) ?? new Map<string, Writer>()
   rootWriters.set(shape, known)
-  const write = known.get(root) ?? elementWriter(root, shape, ` xmlns="${NAMESPACE}"`)
+  const write = known.get(root) ?? elementWriter(root, shape, ` xmlns="${namespace}"`)
   known.set(root, write)
   return write
 }

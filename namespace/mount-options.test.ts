@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findMount, mountFaults, readMountInfo } from './mount-options.ts'
+import { findMount, mountFaults, readMountInfo, usesAuthSys } from './mount-options.ts'
 
 const nfs = (options: string) =>
   `22 1 8:1 / / rw - ext4 /dev/sda1 rw\n90 22 0:52 / /mnt/global rw,relatime shared:7 - nfs4 10.9.1.1:/ rw,vers=4.2,hard,proto=tcp,local_lock=none,addr=10.9.1.1${options}`
@@ -53,4 +53,14 @@ test('of a path of this machine the kernel says where it lies', async () => {
     type: expect.any(String),
     device: expect.stringMatching(/^\d+:\d+$/),
   })
+})
+
+test.each([
+  ['nfs4', 'rw,vers=4.2,sec=sys', true],
+  ['nfs', 'rw,vers=3', true],
+  ['nfs4', 'rw,vers=4.2,sec=krb5p', false],
+  ['xfs', 'rw', false],
+])('on %s with %s callers are numbers: %s', (type, options, expected) => {
+  const mount = findMount(`36 35 0:52 / /mnt/x rw,relatime - ${type} server:/ ${options}`, '/mnt/x')
+  expect(mount && usesAuthSys(mount)).toBe(expected)
 })

@@ -118,6 +118,10 @@ const glusterRule: Rule = {
     `${mountPoint} is GlusterFS, whose clients remember what others have changed since, unless told otherwise, and the kernel does not say whether they are. Mount it with attribute-timeout=0,entry-timeout=0,gid-timeout=0, and set performance.{open-behind,quick-read,io-cache,read-ahead,readdir-ahead,stat-prefetch,write-behind} of the volume to off.`,
 }
 
+/** Callers are numbers there, and at most 16 of their groups go with a call (RFC 5531, 8.2); Kerberos leaves groups to the server. */
+export const usesAuthSys = ({ type, options }: MountInfo): boolean =>
+  (type === 'nfs' || type === 'nfs4') && (options.get('sec') ?? 'sys') === 'sys'
+
 /** Where names are published by the very client that reads them. */
 export const publishRootAdvice = ({ type, mountPoint }: MountInfo): string | undefined =>
   type.startsWith('nfs')

@@ -44,7 +44,14 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
-export { type MountFault, mountFaults, publishRootAdvice, readMountInfo } from './mount-options.ts'
+export {
+  type MountFault,
+  type MountInfo,
+  mountFaults,
+  publishRootAdvice,
+  readMountInfo,
+  usesAuthSys,
+} from './mount-options.ts'
 export { isFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'

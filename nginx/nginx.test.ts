@@ -495,6 +495,40 @@ describe('the access log', () => {
   })
 })
 
+describe('a password in a query (AssumeRoleWithLDAPIdentity)', () => {
+  const logs = () =>
+    ['access.log', 'nginx/error.log'].map((name) => readFileSync(join(directory, 'state', name), 'utf8')).join('')
+
+  it.each([
+    ['as it is', '/?Action=A&LDAPUsername=alice&LDAPPassword=hidden&x=1'],
+    ['twice', '/?LDAPPassword=hidden&LDAPPassword=hidden'],
+    ['in another spelling', '/?%4cDAP%50%61ssword=hidden'],
+    ['with its equals sign encoded', '/?LDAPPassword%3Dhidden'],
+    ['behind a path', '/b/k?LDAPPassword=hidden'],
+    ['in absolute form', 'http://h/?LDAPPassword=hidden'],
+  ])('%s reaches the worker and no log', async (_, target) => {
+    for (const method of ['POST', 'GET', 'PUT'])
+      await raw(`${method} ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    await sleep(50)
+    const path = target.replace('http://h', '')
+    expect(received.map((one) => `${one.method} ${one.target}`)).toEqual([`POST ${path}`, `GET ${path}`, `PUT ${path}`])
+    expect(logs()).not.toContain('hidden')
+    expect(logs()).toContain(`"target":"${path.replace(/[?].*/, '?-')}"`)
+  })
+
+  it('is in no complaint about a worker either', async () => {
+    answer = (request) => void request.socket.destroy()
+    const before = logs().length
+    const answered = await raw('POST /?LDAPPassword=hidden HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n')
+    expect(answered).toMatch(/^HTTP\/1.1 50/)
+    await raw('POST /?seen HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n')
+    await sleep(50)
+    expect(logs()).not.toContain('hidden')
+    // That nginx complains at all.
+    expect(logs().slice(before)).toMatch(/upstream prematurely closed .*seen/)
+  })
+})
+
 describe('other configurations', () => {
   it('a client address has a limit of connections; over it the answer is SlowDown', async () => {
     const other = await freePort()

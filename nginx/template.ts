@@ -2,11 +2,12 @@
  * nginx's configuration, rendered from the gateway's own. Every directive that is not self-evident says what goes wrong without it;
  * P-nnn are items of the protocol reference. nginx.test.ts runs the real nginx on it.
  *
- * A request is sent to one of four locations, named by paths that no client can ask for: nginx has resolved every `..` of a request
+ * A request is sent to one of five locations, named by paths that no client can ask for: nginx has resolved every `..` of a request
  * before it looks for a location, so `/../write` is reached by an internal rewrite only.
  */
 import { join } from 'node:path'
 import { type Config, splitAddress } from '../gateway/config.ts'
+import { PASSWORD_PARAMETER } from '../gateway/password-parameter.ts'
 import { errorPages } from './error-pages.ts'
 
 export type NginxRuntime = {
@@ -78,12 +79,18 @@ function temporaryPaths(files: NginxFiles): string {
     .join('\n')
 }
 
-/** Queries of presigned URLs carry a signature and, with temporary keys, a session token: neither belongs in a log. */
+/**
+ * Queries of presigned URLs carry a signature and, with temporary keys, a session token, those of STS a password: none of them belongs in a log.
+ */
 function accessLog(config: Config): string {
   return `
-map $request_uri $logged_uri {
-  "~*^(?<shown>[^?]*\\?.*?x-amz-signature=)[^&]*(?<rest>.*)$" "$shown-$rest";
+map $request_uri $passwordless_uri {
+  "~*^(?<bare>[^?]*[?]).*${PASSWORD_PARAMETER}" "$bare-";
   default $request_uri;
+}
+map $passwordless_uri $logged_uri {
+  "~*^(?<shown>[^?]*\\?.*?x-amz-signature=)[^&]*(?<rest>.*)$" "$shown-$rest";
+  default $passwordless_uri;
 }
 map $logged_uri $logged_target {
   "~*^(?<before>[^?]*\\?.*?x-amz-security-token=)[^&]*(?<after>.*)$" "$before-$after";
@@ -117,6 +124,11 @@ map $request_method $changes {
   GET 0;
   HEAD 0;
   OPTIONS 0;
+}
+# STS asked by query.
+map $request_uri $has_password {
+  default 0;
+  "~*[?].*${PASSWORD_PARAMETER}" 1;
 }
 # GET of a path with one segment or none: a listing (or a small document of a bucket).
 map $request_method:$request_uri $lists {
@@ -279,6 +291,9 @@ ${indent(body)}
 function locations(hostId: string): string {
   return `
 location / {
+  if ($has_password) {
+    rewrite ^ /../secret last;
+  }
   if ($prechecks) {
     rewrite ^ /../prechecked last;
   }
@@ -301,6 +316,13 @@ location = /../listing {
 # A worker that died had perhaps done half or all of it: only the client may try again.
 location = /../write {
   internal;
+  proxy_next_upstream off;
+  proxy_pass http://any_worker$request_uri;
+}
+# nginx quotes the request line in every complaint about a worker.
+location = /../secret {
+  internal;
+  error_log /dev/null;
   proxy_next_upstream off;
   proxy_pass http://any_worker$request_uri;
 }

@@ -17,6 +17,7 @@ function counting(answer: (id: string) => ReturnType<Directory['findByAccessKey'
     },
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUserId: async () => undefined,
     close: async () => {
       asked.push('close')
     },
@@ -36,6 +37,22 @@ describe('a cached directory', () => {
     await cached.findByAccessKey('known')
     await cached.findByAccessKey('unknown')
     expect(asked).toEqual(['known', 'unknown'])
+  })
+
+  it('remembers users of sessions likewise, apart from keys', async () => {
+    const { asked, directory } = counting(async () => undefined)
+    const findByUserId = async (id: string) => {
+      asked.push(`user ${id}`)
+      return id === 'known' ? alice : undefined
+    }
+    const cached = cachedDirectory({ ...directory, findByUserId }, { ttlMs: 60 })
+    expect(await Promise.all(['known', 'known', 'unknown'].map(cached.findByUserId))).toEqual([alice, alice, undefined])
+    expect(cached.findByUserId('known')).toEqual(alice)
+    await cached.findByAccessKey('known')
+    expect(asked).toEqual(['user known', 'user unknown', 'known'])
+    await sleep(70)
+    await cached.findByUserId('known')
+    expect(asked).toHaveLength(4)
   })
 
   it('says at once what it knows, and only as long as that holds', async () => {

@@ -2,6 +2,9 @@ import type { Identity } from '../identity.ts'
 
 export type SecretAndIdentity = { readonly secret: string; readonly identity: Identity }
 
+/** Who knows the password, and what the directory calls them (User.id). The identity's accessKeyId is ''. */
+export type NamedUser = { readonly userId: string; readonly identity: Identity }
+
 /** Where users come from. Every provider and every cache around one has this shape; nothing here knows how they store. */
 export type Directory = {
   /**
@@ -9,8 +12,13 @@ export type Directory = {
    * apart. What changes in the directory holds within 2 seconds. At once where it is known: every request asks.
    */
   findByAccessKey(accessKeyId: string): SecretAndIdentity | undefined | Promise<SecretAndIdentity | undefined>
-  /** undefined for an unknown user or a wrong password, in about the same time. The identity's accessKeyId is ''. */
-  authenticate(name: string, password: string): Promise<Identity | undefined>
+  /**
+   * Whose temporary credentials these are, asked with every request; the identity's accessKeyId is ''. undefined for a user who is disabled or gone.
+   * As late, and as quick, as `findByAccessKey`.
+   */
+  findByUserId(userId: string): Identity | undefined | Promise<Identity | undefined>
+  /** undefined for an unknown user or a wrong password, in about the same time; an empty one is always wrong. */
+  authenticate(name: string, password: string): Promise<NamedUser | 'throttled' | undefined>
   /**
    * Who a grant names, without an access key: the identity's accessKeyId is ''. Disabled users are found, so that an ACL that names one can
    * still be read and written back; a grant gives nothing to who cannot sign.

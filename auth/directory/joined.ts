@@ -12,9 +12,15 @@ export function joinedDirectory(users: Users, keys: Pick<KeyStore, 'readKey'>): 
       if (user === undefined || user.disabled) return undefined
       return { secret: key.secret, identity: identityOf(user, accessKeyId) }
     },
+    async findByUserId(userId) {
+      const user = await users.findUser(userId)
+      return user === undefined || user.disabled ? undefined : identityOf(user, '')
+    },
     async authenticate(name, password) {
+      // A directory service takes a name without a password for an anonymous caller, who is welcome (RFC 4513, 5.1.2).
+      if (name === '' || password === '') return undefined
       const user = await users.checkPassword(name, password)
-      return user && identityOf(user, '')
+      return typeof user === 'object' ? { userId: user.id, identity: identityOf(user, '') } : user
     },
     async findByCanonicalId(canonicalId) {
       const user = await users.findByCanonicalId(canonicalId)
@@ -28,6 +34,6 @@ export function joinedDirectory(users: Users, keys: Pick<KeyStore, 'readKey'>): 
   }
 }
 
-function identityOf({ disabled: _, id: __, ...user }: User, accessKeyId: string) {
+function identityOf({ disabled: _, id: __, whyNoPosix: ___, ...user }: User, accessKeyId: string) {
   return { ...user, accessKeyId }
 }

@@ -78,7 +78,10 @@ describe('the local directory', () => {
   })
 
   it('knows users by their password', async () => {
-    expect(await one.authenticate('alice', 'open sesame')).toMatchObject({ userName: 'alice', accessKeyId: '' })
+    expect(await one.authenticate('alice', 'open sesame')).toMatchObject({
+      userId: 'alice',
+      identity: { userName: 'alice', accessKeyId: '' },
+    })
     expect(await one.authenticate('alice', 'open')).toBeUndefined()
   })
 
@@ -89,7 +92,9 @@ describe('the local directory', () => {
     const made = await Promise.all(names.map((name) => one.keys.createKey(name)))
     const ids = made.map(({ accessKeyId }) => accessKeyId)
     const known = () => Promise.all(both.flatMap(({ findByAccessKey }) => ids.map(findByAccessKey)))
+    const withSession = () => Promise.all(both.flatMap(({ findByUserId }) => ['carol', 'dave'].map(findByUserId)))
     expect(await known()).not.toContain(undefined)
+    expect(await withSession()).not.toContain(undefined)
     await one.keys.removeKey(ids[0] ?? '')
     await one.keys.disableKey(ids[1] ?? '')
     const text = await readFile(usersFile, 'utf8')
@@ -99,5 +104,6 @@ describe('the local directory', () => {
     )
     await sleep(2000)
     expect(await known()).toEqual(Array(8).fill(undefined))
+    expect(await withSession()).toEqual(Array(4).fill(undefined))
   })
 })

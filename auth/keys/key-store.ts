@@ -12,6 +12,7 @@ import { exclusively } from './exclusively.ts'
 import { type KeyFile, parseKeyFile, sealKey, textOf, unsealKey } from './key-file.ts'
 import { usePathOf } from './key-use.ts'
 import type { MasterKey } from './master-key.ts'
+import { isSessionKeyId } from './sessions.ts'
 
 export type AccessKey = {
   readonly accessKeyId: string
@@ -176,6 +177,7 @@ export function openKeyStore({ directory, masterKey, problems, now = () => new D
       if (!ACCESS_KEY_ID.test(accessKeyId)) {
         throw new Error('An access key id is 3 to 128 letters, digits, "-" and "_", the first a letter or digit.')
       }
+      if (isSessionKeyId(accessKeyId)) throw new Error(`${accessKeyId} has the form of the id of a temporary key.`)
       if (!SECRET.test(secret)) throw new Error('A secret is 8 to 256 printable ASCII characters without spaces.')
       try {
         return await store(user, accessKeyId, secret)

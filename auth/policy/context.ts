@@ -18,10 +18,15 @@ export function contextOf(identity: Identity | undefined, conditions: ConditionC
   }
 }
 
+/** Of a session it is its user's. */
+export function principalArn({ canonicalId, userName }: Identity): string {
+  return `arn:aws:iam::${canonicalId}:user/${userName}`
+}
+
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html: every user here is an account of their own. */
 const identityKeys = new Map<string, (identity: Identity | undefined) => string | undefined>([
   ['aws:principalaccount', (identity) => identity?.canonicalId],
-  ['aws:principalarn', (identity) => identity && `arn:aws:iam::${identity.canonicalId}:user/${identity.userName}`],
+  ['aws:principalarn', (identity) => identity && principalArn(identity)],
   ['aws:principalisawsservice', () => 'false'],
   ['aws:principaltype', (identity) => (identity === undefined ? 'Anonymous' : 'User')],
   ['aws:userid', (identity) => identity?.canonicalId ?? 'anonymous'],

@@ -1,4 +1,4 @@
-/** What a bucket policy says to one question. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html */
+/** What a policy says to one question. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html */
 
 import type { Identity } from '../identity.ts'
 import type { Context } from './context.ts'

@@ -1,5 +1,5 @@
 /**
- * The text of a bucket policy → what evaluate.ts asks.
+ * The text of a policy → what evaluate.ts asks. parse-identity-policy.ts has the grammar of the policies of users and groups.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
 import { s3Actions } from '../actions.ts'
@@ -14,13 +14,36 @@ import { type Principal, parsePrincipal } from './principal.ts'
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html */
 const POLICY_BYTES_MAX = 20 * 1024
 
-const BUCKET_ARN = 'arn:aws:s3:::'
+export const BUCKET_ARN = 'arn:aws:s3:::'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
+/** In what the kinds of policies differ. */
+export type Grammar = {
+  readonly maxBytes: number
+  /** Names of elements, beside those of every statement. */
+  readonly principalElements: readonly string[]
+  readonly principals: (statement: JsonObject) => Matched<Principal>
+  /** Actions of services that nobody serves here may be named. */
+  readonly anyService: boolean
+  /** Full ARNs, or undefined for what cannot be one. */
+  readonly resource: (text: string, variables: boolean) => Pattern | undefined
+}
+
 /** @param bucket whose policy it is to be: it may speak of no other. Throws MalformedPolicy. */
 export function parsePolicy(text: string, bucket: string): Policy {
-  if (Buffer.byteLength(text) > POLICY_BYTES_MAX) throw malformed('Policy exceeds the maximum allowed document size.')
+  return parsePolicyDocument(text, {
+    maxBytes: POLICY_BYTES_MAX,
+    principalElements: ['Principal', 'NotPrincipal'],
+    principals: (statement) => element(statement, 'Principal', parsePrincipals),
+    anyService: false,
+    resource: (resource, variables) => parseResource(resource, variables, bucket),
+  })
+}
+
+/** Throws MalformedPolicy. */
+export function parsePolicyDocument(text: string, grammar: Grammar): Policy {
+  if (Buffer.byteLength(text) > grammar.maxBytes) throw malformed('Policy exceeds the maximum allowed document size.')
   const document = parseJson(text)
   checkElements(document, policyElements)
   const { Version: version = '2008-10-17' } = document
@@ -33,7 +56,9 @@ export function parsePolicy(text: string, bucket: string): Policy {
   if (statements.length === 0) throw malformed('Could not parse the policy: Statement is empty!')
   const variables = version === '2012-10-17'
   const policy = {
-    statements: statements.map((statement, index) => parseStatement(statement, index, variables, bucket)),
+    statements: statements.map((statement, index) => parseStatement(statement, index, variables, grammar)),
+    // Written anew: in the text as it came a name may be escaped.
+    asksForTags: /s3:existingobjecttag\//i.test(JSON.stringify(document)),
   }
   checkNamedOnce(text, document)
   return policy
@@ -51,24 +76,27 @@ function parseJson(text: string): JsonObject {
 }
 
 const policyElements: ReadonlySet<string> = new Set(['Version', 'Id', 'Statement'])
-const statementElements: ReadonlySet<string> = new Set([
-  ...['Sid', 'Effect', 'Condition', 'Principal', 'NotPrincipal'],
-  ...['Action', 'NotAction', 'Resource', 'NotResource'],
-])
+const statementElements = ['Sid', 'Effect', 'Condition', 'Action', 'NotAction', 'Resource', 'NotResource']
 
-function parseStatement(statement: JsonObject, index: number, variables: boolean, bucket: string): Statement {
-  checkElements(statement, statementElements)
+function parseStatement(statement: JsonObject, index: number, variables: boolean, grammar: Grammar): Statement {
+  checkElements(statement, new Set([...statementElements, ...grammar.principalElements]))
   const { Sid = '', Condition = {} } = statement
   const effect = parseEffect(statement.Effect)
-  const principals = element(statement, 'Principal', parsePrincipals)
+  const principals = grammar.principals(statement)
   if (effect === 'Allow' && principals.negated) throw malformed('Allow with NotPrincipal is not allowed.')
   return {
     name: Sid === '' ? `statement ${index + 1}` : `statement '${asString(Sid)}'`,
     effect,
     principals,
-    actions: element(statement, 'Action', (value) => stringsOf(value, 'Policy has invalid action').map(parseAction)),
+    actions: element(statement, 'Action', (value) =>
+      stringsOf(value, 'Policy has invalid action').map((text) => parseAction(text, grammar)),
+    ),
     resources: element(statement, 'Resource', (value) =>
-      stringsOf(value, 'Policy has invalid resource').map((text) => parseResource(text, variables, bucket)),
+      stringsOf(value, 'Policy has invalid resource').map((text) => {
+        const pattern = grammar.resource(text, variables)
+        if (pattern === undefined) throw malformed('Policy has invalid resource')
+        return pattern
+      }),
     ),
     conditions: parseConditions(Condition, variables),
   }
@@ -113,20 +141,21 @@ const foreignActions = [
 const actions: ReadonlySet<string> = new Set([...s3Actions, ...foreignActions].map((action) => action.toLowerCase()))
 
 /** A pattern that no action fits is a mistake: a Deny of `s3:DeletObject` would protect nothing. */
-function parseAction(text: string): Pattern {
+function parseAction(text: string, { anyService }: Grammar): Pattern {
   const pattern = parsePattern(text, { wildcards: true, variables: false, ignoresCase: true })
   const isKnown =
-    actions.has(text.toLowerCase()) || [...actions].some((action) => matchesPattern(pattern, action, noContext))
+    (anyService && /^(?!s3:)[a-z0-9-]+:[A-Za-z0-9*?]+$/i.test(text)) ||
+    actions.has(text.toLowerCase()) ||
+    [...actions].some((action) => matchesPattern(pattern, action, noContext))
   if (!isKnown) throw malformed('Policy has invalid action')
   return pattern
 }
 
 /** `arn:aws:s3:::bucket`, `arn:aws:s3:::bucket/key`; what stands before the first slash must fit the bucket. */
-function parseResource(text: string, variables: boolean, bucket: string): Pattern {
+function parseResource(text: string, variables: boolean, bucket: string): Pattern | undefined {
   const head = text.slice(BUCKET_ARN.length).split('/', 1)[0] ?? ''
   const isOfBucket = text.startsWith(BUCKET_ARN) && fits(head, bucket)
-  if (text !== '*' && !isOfBucket) throw malformed('Policy has invalid resource')
-  return parsePattern(text, { wildcards: true, variables })
+  return text === '*' || isOfBucket ? parsePattern(text, { wildcards: true, variables }) : undefined
 }
 
 function fits(pattern: string, name: string): boolean {

@@ -2,8 +2,12 @@ import type { Condition } from './conditions.ts'
 import type { Pattern } from './pattern.ts'
 import type { Principal } from './principal.ts'
 
-/** A bucket policy that has been read and found good: parse-policy.ts is the only maker. Worth keeping: reading costs more than asking. */
-export type Policy = { readonly statements: readonly Statement[] }
+/** A policy that has been read and found good: parse-policy.ts is the only maker. Worth keeping: reading costs more than asking. */
+export type Policy = {
+  readonly statements: readonly Statement[]
+  /** It names tags of the object (s3:ExistingObjectTag): the object has to be looked at first. */
+  readonly asksForTags: boolean
+}
 
 export type Statement = {
   /** `statement 'Sid'`, or its number counted from 1: for reasons. */

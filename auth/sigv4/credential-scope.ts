@@ -47,9 +47,17 @@ export function parseCredential(text: string, fault: ScopeFault): CredentialScop
   return { accessKeyId, date, region, service, text: `${date}/${region}/${service}/${terminal}` }
 }
 
+export type ExpectedScope = {
+  readonly region: string
+  readonly iso: string
+  /** Default: s3 alone. */
+  readonly services?: readonly string[] | undefined
+}
+
 /** Throws the fault for another service, region (P-036) or day than the request's (P-040). */
-export function checkScope(scope: CredentialScope, expected: { region: string; iso: string }, fault: ScopeFault): void {
-  if (scope.service !== 's3') {
+export function checkScope(scope: CredentialScope, expected: ExpectedScope, fault: ScopeFault): void {
+  const { services = ['s3'] } = expected
+  if (!services.includes(scope.service)) {
     throw fault(`incorrect service "${scope.service}". This endpoint belongs to "s3".`)
   }
   if (scope.region !== expected.region) {

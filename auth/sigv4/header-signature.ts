@@ -4,7 +4,13 @@
  */
 
 import { AuthError } from '../errors.ts'
-import { type CredentialScope, checkScope, headerFault, parseCredential } from './credential-scope.ts'
+import {
+  type CredentialScope,
+  checkScope,
+  type ExpectedScope,
+  headerFault,
+  parseCredential,
+} from './credential-scope.ts'
 import { headerValue, type ReceivedHeaders } from './received-headers.ts'
 import { parseRequestDate, type Timestamp } from './timestamp.ts'
 
@@ -94,6 +100,6 @@ function tooSkewed(text: string, now: Date): AuthError {
 }
 
 /** Service, region, and day of the credential against the request's (P-036, P-040). */
-export function checkHeaderScope(scope: CredentialScope, region: string, iso: string): void {
-  checkScope(scope, { region, iso }, headerFault)
+export function checkHeaderScope(scope: CredentialScope, expected: ExpectedScope): void {
+  checkScope(scope, expected, headerFault)
 }

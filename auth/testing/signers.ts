@@ -5,6 +5,8 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import aws4 from 'aws4'
 import type { Directory } from '../directory/directory.ts'
 import type { Identity } from '../identity.ts'
+import type { MasterKey } from '../keys/master-key.ts'
+import { openSessions } from '../keys/sessions.ts'
 import type { ReceivedRequest } from '../request.ts'
 
 /** The credentials of AWS's examples. */
@@ -19,12 +21,22 @@ export const alice: Identity = {
   accessKeyId,
 }
 
-/** Knows one key. */
+/** The key of a tree, made of this byte. */
+export function masterKeyOf(byte: number): MasterKey {
+  const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
+  const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
+  return { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey }
+}
+
+export const sessions = openSessions(masterKeyOf(1))
+
+/** Knows one key, of one user. */
 export const directory: Directory = {
   findByAccessKey: async (id) => (id === accessKeyId ? { secret, identity: alice } : undefined),
   authenticate: async () => undefined,
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUserId: async (id) => (id === 'id of alice' ? { ...alice, accessKeyId: '' } : undefined),
   close: async () => {},
 }
 

@@ -135,14 +135,16 @@ test('explain says who may do what, and which line says so', async () => {
   const asked = 'explain s3:GetObject explained/report.pdf'
   expect(await causeway(`${asked} --as erin`)).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringMatching(/^allowed: /),
+    stdout: expect.stringMatching(
+      /^user: erin \([0-9a-f]{64}\)\ngroups: none\nuid: none\nallowed: erin owns the bucket$/,
+    ),
   })
   expect(await causeway(`${asked} --as frank`)).toMatchObject({
     exitCode: 1,
-    stdout: expect.stringMatching(/^denied: /),
+    stdout: expect.stringMatching(/^user: frank .*\ndenied: /s),
   })
-  expect((await causeway(asked)).stdout).toMatch(/^denied: /)
-  expect((await causeway('explain s3:ListAllMyBuckets --as frank')).stdout).toMatch(/^allowed: /)
+  expect((await causeway(asked)).stdout).toMatch(/^user: an anonymous caller\ndenied: /)
+  expect((await causeway('explain s3:ListAllMyBuckets --as frank')).stdout).toMatch(/^allowed: /m)
   expect((await causeway('explain s3:Fetch explained')).stderr).toMatch(/^causeway: There is no action s3:Fetch; /)
   expect((await causeway('explain s3:GetObject nowhere/a --as erin')).stderr).toMatch(
     /^causeway: There is no such bucket; /,

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createMasterKey, rekeyMasterKey } from '#auth'
-import type { Capabilities } from '#namespace'
+import type { Capabilities, MountInfo } from '#namespace'
 import { loadConfig, underDataDirectory } from '../config.ts'
 import { ensureCertificate } from './certificate.ts'
-import { type Diagnosis, describeMount, diagnose, requireMounts } from './diagnose.ts'
+import { type Diagnosis, describeGroups, describeMount, diagnose, requireMounts } from './diagnose.ts'
 import { ensureDirectories } from './first-run.ts'
 
 let directory: string
@@ -55,6 +55,19 @@ test.each<[Partial<Capabilities>, Diagnosis['level'], RegExp]>([
   expect(found).toHaveLength(1)
   expect(found[0]?.level).toBe(level)
   expect(found[0]?.sentence).toMatch(sentence)
+})
+
+test('a mount with sec=sys is told to cut groups, one with Kerberos is not', () => {
+  const mount = (sec: string): MountInfo => ({
+    type: 'nfs4',
+    mountPoint: '/mnt/x',
+    options: new Map([['sec', sec]]),
+    device: '0:52',
+  })
+  expect(describeGroups(mount('sys'), 'service')).toEqual([
+    { level: 'good', sentence: expect.stringMatching(/^\/mnt\/x is mounted with sec=sys, .* at most 16 /) },
+  ])
+  expect(describeGroups(mount('krb5'), 'service')).toEqual([])
 })
 
 test('before the first start nothing fails, and nothing is made', async () => {

@@ -5,11 +5,13 @@ import { dirname, join } from 'node:path'
 import { readMasterKey, requireSealingKey } from '#auth'
 import {
   type Capabilities,
+  type MountInfo,
   mountFaults,
   openPosixFiles,
   probeCapabilities,
   publishRootAdvice,
   readMountInfo,
+  usesAuthSys,
 } from '#namespace'
 import { type Config, splitAddress } from '../config.ts'
 import { daysLeft } from './certificate.ts'
@@ -35,6 +37,7 @@ const PROBES: readonly Probe[] = [
   probeMasterKey,
   probeTree,
   probeMount,
+  probeGroups,
   probeSpace,
   probeClock,
   probeOpenFiles,
@@ -191,6 +194,25 @@ async function advisePublishRoot(root: string): Promise<readonly Diagnosis[]> {
   const mount = await readMountInfo(root)
   const advice = mount && publishRootAdvice(mount)
   return advice === undefined ? [] : [warning(advice)]
+}
+
+/** Which users that cuts only the directory can say. */
+async function probeGroups({ namespace, identity }: Config): Promise<readonly Diagnosis[]> {
+  const roots = [namespace.root, ...namespace.roots].filter((root) => existsSync(root))
+  const mounts = await Promise.all(roots.map(readMountInfo))
+  const found = new Map(mounts.filter((mount) => mount !== undefined).map((mount) => [mount.mountPoint, mount]))
+  return [...found.values()].flatMap((mount) => describeGroups(mount, identity.enforcement))
+}
+
+/** With `service` enforcement calls come from one account, and users' own groups count for what they do over NFS themselves. Pure. */
+export function describeGroups(mount: MountInfo, enforcement: Config['identity']['enforcement']): readonly Diagnosis[] {
+  if (!usesAuthSys(mount)) return []
+  const say = enforcement === 'service' ? good : warning
+  return [
+    say(
+      `${mount.mountPoint} is mounted with sec=sys, which tells the file server at most 16 supplementary groups of a user; \`causeway explain --as USER …\` says what that cuts, and rpc.mountd --manage-gids on the server ends it.`,
+    ),
+  ]
 }
 
 type MountRule = {

@@ -1,8 +1,10 @@
 import { Command } from 'commander'
-import { decide, type Identity, s3Actions } from '#auth'
+import { decide, s3Actions, type User } from '#auth'
+import { readMountInfo, usesAuthSys } from '#namespace'
 import { readBucketAccess } from '../bucket-access.ts'
 import { decideAccess } from '../decide-access.ts'
 import { CommandError } from './command-error.ts'
+import { identityLines } from './identity-lines.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
 
@@ -21,7 +23,7 @@ function addCondition(text: string, before: ReadonlyMap<string, readonly string[
 }
 
 export const explainCommand = withPlace(new Command('explain'))
-  .description('may they, and why: prints the line of the policy or the ACL that decides')
+  .description('may they, and why: prints who asks, and the line of the policy or the ACL that decides')
   .argument('<action>', 'such as s3:GetObject')
   .argument('[resource]', 'BUCKET or BUCKET/KEY; without it, the service itself')
   .option('--as <user>', 'who asks; without it, an anonymous caller')
@@ -36,14 +38,23 @@ export const explainCommand = withPlace(new Command('explain'))
     if (!s3Actions.some((known) => known === action))
       throw new CommandError(`There is no action ${action}; actions are spelled as in policies, such as s3:GetObject.`)
     await withOperator(options, async (operator) => {
-      const { allow, reason } = await explain(operator, action, resource, options)
+      const user = options.as === undefined ? undefined : await readUser(operator, options.as)
+      const { allow, reason } = await explain(operator, user, action, resource, options)
+      const lines = identityLines(user, { authSysMounts: await findAuthSysMounts(operator) })
+      console.log(lines.join('\n'))
       console.log(`${allow ? 'allowed' : 'denied'}: ${reason}`)
       if (!allow) process.exitCode = 1
     })
   })
 
-async function explain(operator: Operator, action: string, resource: string | undefined, options: ExplainOptions) {
-  const identity = options.as === undefined ? undefined : await readIdentity(operator, options.as)
+async function explain(
+  operator: Operator,
+  user: User | undefined,
+  action: string,
+  resource: string | undefined,
+  options: ExplainOptions,
+) {
+  const identity = user && { ...user, accessKeyId: '' }
   if (resource === undefined) return decide({ identity, action, resource: {} })
   const slash = resource.indexOf('/')
   const bucket = slash === -1 ? resource : resource.slice(0, slash)
@@ -55,8 +66,15 @@ async function explain(operator: Operator, action: string, resource: string | un
   return decideAccess({ identity, namespace, access, action, resource: asked, context: options.condition })
 }
 
-async function readIdentity({ directory }: Operator, name: string): Promise<Identity> {
+async function readUser({ directory }: Operator, name: string): Promise<User> {
   const user = await directory.users.findByName(name)
   if (user === undefined) throw new CommandError(`There is no user ${name}; check the spelling.`)
-  return { ...user, accessKeyId: '' }
+  return user
+}
+
+async function findAuthSysMounts({ config }: Operator): Promise<readonly string[]> {
+  const { root, roots } = config.namespace
+  const mounts = await Promise.all([root, ...roots].map(readMountInfo))
+  const cutting = mounts.filter((mount) => mount !== undefined && usesAuthSys(mount))
+  return [...new Set(cutting.map((mount) => mount?.mountPoint ?? ''))]
 }

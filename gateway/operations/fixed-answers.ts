@@ -17,6 +17,7 @@ type Answer = () => Reply
 
 type FixedAnswer = {
   readonly name: string
+  readonly service?: NonNullable<Operation['service']>
   readonly match: Match
   readonly action: string | undefined
   readonly answer: Answer
@@ -104,12 +105,15 @@ const rows: readonly FixedAnswer[] = [
     answer: notImplemented(),
   },
 
-  // No operation of the SDK: IAM and STS calls that meet us at the root (P-027, P-214).
+  // No operation of the SDK: IAM and other STS calls that meet us at the root (P-027, P-214).
   {
     name: 'PostService',
+    service: 'sts',
     match: { method: 'POST', on: 'service' },
     action: undefined,
-    answer: notImplemented('IAM and STS actions are not implemented'),
+    answer: notImplemented(
+      'Of IAM and STS there are AssumeRoleWithLDAPIdentity and GetCallerIdentity, both of version 2011-06-15',
+    ),
   },
 ]
 
@@ -163,9 +167,10 @@ function isNotImplemented(answer: Answer): boolean {
   }
 }
 
-function operationOf({ name, match, action, answer }: FixedAnswer): Operation {
+function operationOf({ name, match, action, answer, ...service }: FixedAnswer): Operation {
   return defineOperation({
     name,
+    ...service,
     match,
     action,
     async run(call) {

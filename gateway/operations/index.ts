@@ -2,6 +2,7 @@
 
 import type { Operation } from '../operation.ts'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { assumeRoleWithLdapIdentity } from './assume-role-with-ldap-identity.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
 import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
@@ -28,6 +29,7 @@ import { getBucketPolicy } from './get-bucket-policy.ts'
 import { getBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { getBucketTagging } from './get-bucket-tagging.ts'
 import { getBucketVersioning } from './get-bucket-versioning.ts'
+import { getCallerIdentity } from './get-caller-identity.ts'
 import { getObject } from './get-object.ts'
 import { getObjectAcl } from './get-object-acl.ts'
 import { getObjectAttributes } from './get-object-attributes.ts'
@@ -66,6 +68,7 @@ import { uploadPartCopy } from './upload-part-copy.ts'
 
 export const operations: readonly Operation[] = [
   abortMultipartUpload,
+  assumeRoleWithLdapIdentity,
   completeMultipartUpload,
   copyObject,
   createBucket,
@@ -91,6 +94,7 @@ export const operations: readonly Operation[] = [
   getBucketPolicyStatus,
   getBucketTagging,
   getBucketVersioning,
+  getCallerIdentity,
   getObject,
   getObjectAcl,
   getObjectAttributes,

@@ -5,9 +5,10 @@ import { expect, it } from 'vitest'
 import { createRouter } from '../router.ts'
 import { parseS3Request } from '../s3-request.ts'
 import { operations } from './index.ts'
+import { besideTheApi } from './support-matrix.ts'
 
-/** Ours beside the SDK's: the preflight, and what is posted to a bucket or the root. */
-const withoutCommand = ['PostObject', 'PostService', 'PreflightRequest']
+/** Ours beside the SDK's: STS, the preflight, and what is posted to a bucket or the root. */
+const withoutCommand = besideTheApi
 
 const commands = Object.keys(sdk)
   .filter((name) => /^[A-Z]\w*Command$/.test(name))

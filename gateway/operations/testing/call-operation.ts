@@ -1,7 +1,15 @@
 /** Calls an operation as app.ts does, without HTTP: parsed query, headers and body in, the reply value out. */
 
 import { Readable } from 'node:stream'
-import { type Identity, type SealedTokens, type SizeRange, sealedTokens } from '#auth'
+import {
+  type Identity,
+  type MasterKey,
+  openSessions,
+  type SealedTokens,
+  type Sessions,
+  type SizeRange,
+  sealedTokens,
+} from '#auth'
 import type { ChecksumAlgorithm, Namespace } from '#namespace'
 import type { ObjectBody } from '../../body/pipeline.ts'
 import { readUploadForm } from '../../body/upload-form.ts'
@@ -57,18 +65,26 @@ export type Request = {
   readonly encryptedAtRest?: boolean
   /** Default: those of a tree's own master key. */
   readonly tokens?: SealedTokens
+  /** Default: nobody has a password. */
+  readonly startSession?: Call['startSession']
   /** Default: that of the harness, in memory. */
   readonly namespace?: Namespace
 }
 
 /** Continuation tokens of the tree whose master key is made of this byte. */
 export function tokensOf(byte = 1): SealedTokens {
+  return sealedTokens(masterKeyOf(byte), 'continuation-tokens')
+}
+
+/** Temporary credentials of the same. */
+export function sessionsOf(byte = 1): Sessions {
+  return openSessions(masterKeyOf(byte))
+}
+
+function masterKeyOf(byte: number): MasterKey {
   const key = { id: Buffer.alloc(4, byte).toString('hex'), bytes: Buffer.alloc(32, byte) }
   const findSubkey = (_purpose: string, id: string) => (id === key.id ? key : undefined)
-  return sealedTokens(
-    { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey },
-    'continuation-tokens',
-  )
+  return { id: key.id, ids: [key.id], subkey: () => key, subkeys: () => [key], findSubkey }
 }
 
 /** An empty namespace and a way to call operations on it; `clock.now` may be moved. */
@@ -97,6 +113,7 @@ async function callOperation(
     // Who signed a form, and what its policy allows, are tests of their own: auth/authenticate-form.test.ts, app.test.ts.
     readForm: () => readUploadForm({ contentType: request.headers?.['content-type'], source }),
     admitForm: async () => ({ namespace: as(identity ?? bob), identity, sizeRange: request.sizeRange }),
+    startSession: request.startSession ?? (() => Promise.reject(new Error('nobody has a password'))),
     namespace: request.namespace ?? as(identity ?? bob),
     identity,
     access: { require: async () => {} },
@@ -108,6 +125,7 @@ async function callOperation(
       publicAccessBlock: false,
       accountPublicAccessBlock: false,
       encryptedAtRest: request.encryptedAtRest ?? false,
+      sessionSecondsMax: 43_200,
       ...request.s3,
     },
     tokens: request.tokens ?? tokensOf(),
@@ -130,7 +148,7 @@ function bodyOf({ body }: Operation, xml: string | undefined): unknown {
 /** The reply's XML as it goes out. */
 export function xmlOf({ content }: Reply): string {
   if (content?.kind !== 'xml') throw new Error(`no XML but ${content?.kind ?? 'nothing'}`)
-  return writeXml(content.root, content.shape, content.value)
+  return writeXml(content.root, content.shape, content.value, content.namespace)
 }
 
 /** Texts of all elements of this name, in order, as they stand in the document. */
