@@ -274,10 +274,11 @@ function conflictsIn(config: Config): string[] {
     'identity.master_key_file': identity.masterKeyFile,
     'identity.users_file': identity.usersFile,
     'tls.key': config.tls.key,
+    'log.audit_file': config.log.auditFile,
   }
   for (const root of [namespace.root, ...namespace.roots]) {
     for (const [key, path] of Object.entries(outside)) {
-      if (path === root || path.startsWith(`${root}/`)) {
+      if (path !== undefined && (path === root || path.startsWith(`${root}/`))) {
         problems.push(`${key} is ${path}, inside the served tree ${root}; choose a path outside it.`)
       }
     }
