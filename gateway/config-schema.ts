@@ -15,6 +15,9 @@ type About = {
 const text = (about: About, fallback?: string, pattern?: string) =>
   Type.String({ ...about, ...(fallback === undefined ? {} : { default: fallback }), ...(pattern ? { pattern } : {}) })
 
+const optionalText = (description: string, expected: string, example: string) =>
+  Type.Optional(text({ description, expected, examples: [example] }, undefined, '.'))
+
 const flag = (description: string, fallback: boolean) =>
   Type.Boolean({ description, expected: 'true or false', default: fallback })
 
@@ -49,6 +52,8 @@ const choice = <const Values extends readonly string[]>(
 
 /** "127.0.0.1:8080", "[::1]:8080", "localhost:8080"; port 0 takes any free one. */
 const ADDRESS = String.raw`(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}`
+/** Spelled out: an address or name, perhaps a port, no path. */
+const LDAPS_URL = String.raw`^ldaps://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?/?$`
 const HOST_NAME = '[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?'
 
 /** The one above is (uid_t) -1: "no change". */
@@ -171,7 +176,11 @@ const Namespace = Type.Object(
 
 const IdentitySection = Type.Object(
   {
-    provider: choice('Where users come from. local: users_file.', ['local'], 'local'),
+    provider: choice(
+      'Where users come from. local: users_file. active-directory: a domain, which needs servers, ca_file, base_dn, bind_dn and bind_password_file.',
+      ['local', 'active-directory'],
+      'local',
+    ),
     enforcement: choice(
       'Who owns the files and decides. service: one service account owns all, S3 authorization decides.',
       ['service'],
@@ -198,6 +207,49 @@ const IdentitySection = Type.Object(
         undefined,
         '.',
       ),
+    ),
+    servers: Type.Array(Type.String({ pattern: LDAPS_URL }), {
+      description:
+        'Domain controllers, the preferred one first; the others are asked while it does not answer. LDAPS only.',
+      expected: 'a list of URLs such as ["ldaps://dc1.example.com", "ldaps://dc2.example.com"]',
+      default: [],
+    }),
+    ca_file: optionalText(
+      'The authority of the certificates of the controllers in PEM.',
+      'the path of a PEM file outside the tree',
+      '/etc/causeway/domain-ca.pem',
+    ),
+    base_dn: optionalText(
+      'Distinguished name of the domain.',
+      'a name such as "DC=example,DC=com"',
+      'DC=example,DC=com',
+    ),
+    bind_dn: optionalText(
+      'Who reads the directory: an ordinary user account, by distinguished name or name@domain.',
+      'a name such as "CN=causeway,OU=Services,DC=example,DC=com"',
+      'CN=causeway,OU=Services,DC=example,DC=com',
+    ),
+    bind_password_file: optionalText(
+      'The password of bind_dn in one line, mode 0600. Read for each connection, so that it can be changed while serving.',
+      'the path of a file outside the tree',
+      '/etc/causeway/bind-password',
+    ),
+    stale_grace: text(
+      {
+        description:
+          'How long users whom the gateway knows go on while no controller answers. Unknown ones are answered 503 then.',
+        expected: 'a time such as "5m" or "30s"',
+      },
+      '5m',
+      '^[1-9]\\d*(?:s|m|h|d)$',
+    ),
+    locked_blocks_keys: flag(
+      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords.',
+      false,
+    ),
+    expired_password_blocks_keys: flag(
+      'An account whose password has expired or must be changed cannot use its access keys.',
+      false,
     ),
     posix_ids: choice(
       'Where uid and gids of directory users come from. sid: made of their SIDs as sssd makes them (ldap_id_mapping); rfc2307: uidNumber and gidNumber; none: they have none. The local provider has them in users_file.',

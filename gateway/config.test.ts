@@ -88,6 +88,14 @@ describe('a configuration', () => {
   })
 })
 
+const DOMAIN = `[identity]
+provider = "active-directory"
+ca_file = "/etc/ca.pem"
+base_dn = "DC=example,DC=com"
+bind_dn = "causeway@example.com"
+bind_password_file = "/etc/password"
+`
+
 describe('a mistake is one sentence with the key, the value and what would be right', () => {
   it.each([
     ['[namespace]\ndurability = "fast"', 'namespace.durability is "fast"; it must be one of "strict", "relaxed".'],
@@ -119,7 +127,23 @@ describe('a mistake is one sentence with the key, the value and what would be ri
       '[listen]\ndomain = "S3.example.com"',
       'listen.domain is "S3.example.com"; it must be a host name in lower case such as "s3.example.com".',
     ],
-    ['[identity]\nprovider = "ldap"', 'identity.provider is "ldap"; it must be "local".'],
+    ['[identity]\nprovider = "ldap"', 'identity.provider is "ldap"; it must be one of "local", "active-directory".'],
+    [
+      '[identity]\nservers = ["ldap://dc1.example.com"]',
+      'identity.servers is ["ldap://dc1.example.com"]; it must be a list of URLs such as ["ldaps://dc1.example.com", "ldaps://dc2.example.com"].',
+    ],
+    [
+      `${DOMAIN}servers = []`,
+      'identity.servers is not set, and identity.provider "active-directory" needs it; give it a value such as ["ldaps://dc1.example.com"].',
+    ],
+    [
+      DOMAIN.replace(/base_dn.*/, 'servers = ["ldaps://dc1.example.com:636"]'),
+      'identity.base_dn is not set, and identity.provider "active-directory" needs it; give it a value such as "DC=example,DC=com".',
+    ],
+    [
+      `${DOMAIN.replace('/etc/password', '/srv/tree/password')}servers = ["ldaps://[::1]"]\n[namespace]\nroot = "/srv/tree"`,
+      'identity.bind_password_file is /srv/tree/password, inside the served tree /srv/tree; choose a path outside it.',
+    ],
     [
       '[identity]\nsid_range_max = 300000',
       'identity.sid_range_max is 300000; it must be at least sid_slice_size above sid_range_min, which makes 400000.',

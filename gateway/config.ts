@@ -239,6 +239,14 @@ function derive(merged: Sections): Config {
 
 const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
+const NEEDED_OF_A_DOMAIN: ReadonlySet<string> = new Set([
+  'servers',
+  'ca_file',
+  'base_dn',
+  'bind_dn',
+  'bind_password_file',
+])
+
 /** What each value alone cannot show. */
 function conflictsIn(config: Config): string[] {
   const { listen, namespace, state, identity } = config
@@ -273,6 +281,8 @@ function conflictsIn(config: Config): string[] {
     'state.directory': state.directory,
     'identity.master_key_file': identity.masterKeyFile,
     'identity.users_file': identity.usersFile,
+    'identity.ca_file': identity.caFile,
+    'identity.bind_password_file': identity.bindPasswordFile,
     'tls.key': config.tls.key,
     'log.audit_file': config.log.auditFile,
   }
@@ -281,6 +291,17 @@ function conflictsIn(config: Config): string[] {
       if (path !== undefined && (path === root || path.startsWith(`${root}/`))) {
         problems.push(`${key} is ${path}, inside the served tree ${root}; choose a path outside it.`)
       }
+    }
+  }
+  if (identity.provider === 'active-directory') {
+    for (const { section, key, fallback, example } of settings()) {
+      if (section !== 'identity' || !NEEDED_OF_A_DOMAIN.has(key)) continue
+      const value: unknown = identity[camel(key) as keyof Config['identity']]
+      if (value !== undefined && String(value) !== '') continue
+      const shown = JSON.stringify(fallback === undefined ? example : ['ldaps://dc1.example.com'])
+      problems.push(
+        `identity.${key} is not set, and identity.provider "active-directory" needs it; give it a value such as ${shown}.`,
+      )
     }
   }
   const stateBytes = Buffer.byteLength(state.directory)

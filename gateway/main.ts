@@ -7,13 +7,15 @@ import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
-import { openLocalDirectory, readMasterKey, sealedTokens } from '#auth'
+import { openDirectory, readMasterKey, sealedTokens } from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
 import { openAuditFile } from './audit-file.ts'
 import { boundedDirectory } from './bounded-directory.ts'
 import type { Config } from './config.ts'
+import { directoryEvents } from './directory-events.ts'
 import { durationMs } from './duration.ts'
+import { identityProvider } from './identity-provider.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
@@ -59,12 +61,6 @@ async function run(config: Config, index: number): Promise<void> {
     if (troubles.length === 0) log.info('every root answers again')
     else log.error({ roots: troubles }, 'a root does not answer')
   }
-  const directory = await openLocalDirectory({
-    usersFile: config.identity.usersFile,
-    keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
-    masterKey,
-    problems: (problem) => log.warn(problem, 'the user directory has a problem'),
-  })
   const answers = (path: string): boolean => !namespace.troubles().some((trouble) => trouble.path === path)
   const metrics = createMetrics({
     worker: index,
@@ -81,6 +77,13 @@ async function run(config: Config, index: number): Promise<void> {
           trouble: (about) => log.error(about, 'the audit file does not take what was done'),
           lost: metrics.auditLineLost,
         })
+  const directory = await openDirectory({
+    provider: identityProvider(config),
+    keysDirectory: join(config.namespace.root, '.causeway', 'keys'),
+    masterKey,
+    problems: (problem) => log.warn(problem, 'the user directory has a problem'),
+    events: directoryEvents(log, metrics),
+  })
   let draining = false
   const app = createApp({
     config,

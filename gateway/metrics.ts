@@ -11,6 +11,8 @@ import {
   type MetricObject,
   Registry,
 } from 'prom-client'
+import type { ActiveDirectoryEvent } from '#auth'
+import { createDirectoryMetrics } from './directory-metrics.ts'
 
 export type RequestFacts = {
   readonly operation: string
@@ -24,6 +26,7 @@ export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
   auditLineLost(): void
+  directoryEvent(event: ActiveDirectoryEvent): void
   /** For the pool, over IPC. */
   collect(): Promise<readonly MetricObject[]>
 }
@@ -95,7 +98,9 @@ export function createMetrics(options: {
       for (const [root, answers] of Object.entries(options.rootsAnswer?.() ?? {})) this.set({ root }, Number(answers))
     },
   })
+  const directory = createDirectoryMetrics(registers)
   return {
+    directoryEvent: directory,
     requestBegan: () => inFlight.inc(),
     requestEnded(facts) {
       const { operation } = facts

@@ -27,7 +27,8 @@ export async function verifyPassword(password: string, passwordHash: string | un
   const expected = Buffer.from(hash, 'base64')
   const options = { N: Number(N), r: Number(r), p: Number(p) }
   const found = await derive(password, Buffer.from(salt, 'base64'), expected.length, options)
-  return timingSafeEqual(found, expected)
+  // HMAC fills short keys with NULs: a password and the same one with a NUL behind it have one hash.
+  return timingSafeEqual(found, expected) && !password.includes('\0')
 }
 
 function derive(password: string, salt: Buffer, lengthBytes: number, options: ScryptOptions): Promise<Buffer> {

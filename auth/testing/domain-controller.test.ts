@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Client, type ClientOptions, InvalidCredentialsError, NoSuchObjectError } from 'ldapts'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { makeAuthority } from './certificates.ts'
 import { type DomainController, startDomainController } from './domain-controller.ts'
 import { sidText } from './object-ids.ts'
 import { type Seed, seedDomain } from './seed-domain.ts'
+
+const DONT_EXPIRE_PASSWORD = 0x1_00_00
 
 let directory: string
 let controller: DomainController
@@ -66,6 +68,19 @@ test('the seed is found by its GUID over LDAPS, with nested groups and RFC 2307 
   expect(found).toMatchObject({ sAMAccountName: 'alice', uidNumber: '20001', gidNumber: '21000' })
   const nested = await Promise.all(['data-scientists', 'research', 'staff'].map(controller.administrator.find))
   expect(found.groups).toEqual(expect.arrayContaining(nested.map(({ sid }) => sid)))
+})
+
+test('the password of the administrator does not expire, since the provisioned domain is kept', async () => {
+  const account = await withClient(async (client) => {
+    await client.bind(seed.svc.dn, seed.svc.password)
+    const attributes = ['userAccountControl']
+    const { searchEntries } = await client.search(`CN=Administrator,CN=Users,${controller.base}`, {
+      scope: 'base',
+      attributes,
+    })
+    return searchEntries[0]
+  })
+  expect(Number(account?.userAccountControl) & DONT_EXPIRE_PASSWORD).toBe(DONT_EXPIRE_PASSWORD)
 })
 
 test('people bind by DN, by UPN and by the name of the domain', async () => {
@@ -168,4 +183,17 @@ setInterval(() => undefined, 1000)`
   expect(existsSync(`/proc/${pid}`)).toBe(true)
   starter.kill('SIGKILL')
   await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5000 }).toBe(false)
+})
+
+test('without Samba, or as an ordinary user, one sentence says what to do', async () => {
+  onTestFinished(() => {
+    vi.unstubAllEnvs()
+    vi.restoreAllMocks()
+  })
+  vi.stubEnv('PATH', '/nowhere')
+  await expect(startDomainController({ directory })).rejects.toThrow(
+    /^Samba is not installed.*; scripts\/setup-ad installs it\.$/,
+  )
+  vi.spyOn(process, 'getuid').mockReturnValue(1000)
+  await expect(startDomainController({ directory })).rejects.toThrow(/as root only/)
 })

@@ -59,12 +59,11 @@ withPlace(bucketsCommand.command('unmap'))
     await withOperator(options, async ({ namespace }) => namespace.as(undefined).buckets.unmap(name))
   })
 
-async function readOwner({ directory }: Operator, name: string): Promise<Owner> {
+async function readOwner({ config, directory }: Operator, name: string): Promise<Owner> {
   const user = await directory.users.findByName(name)
   if (user === undefined) {
-    throw new CommandError(
-      `There is no user ${name}; \`causeway keys create ${name}\` adds one, or check the spelling.`,
-    )
+    const remedy = config.identity.provider === 'local' ? `\`causeway keys create ${name}\` adds one, or ` : ''
+    throw new CommandError(`There is no user ${name}; ${remedy}check the spelling.`)
   }
   return { canonicalId: user.canonicalId, displayName: user.displayName }
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { createLocalUser, type User } from '#auth'
+import { type AccessKey, AuthError, createLocalUser, type User } from '#auth'
 import { CommandError } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Operator, withOperator } from './operator.ts'
@@ -27,12 +27,14 @@ withPlace(keysCommand.command('list'))
   .option('--user <user>', 'only those of this user')
   .action(async (options: PlaceOptions & { readonly user?: string }) => {
     await withOperator(options, async ({ directory }) => {
-      const keys = (await directory.keys.listKeys()).filter(({ user }) => user === (options.user ?? user))
+      const wanted = options.user === undefined ? undefined : await idOf(directory, options.user)
+      const keys = (await directory.keys.listKeys()).filter(({ user }) => user === (wanted ?? user))
+      const names = await namesOf(directory, keys)
       printTable(
         ['ACCESS KEY ID', 'USER', 'STATE', 'CREATED'],
         keys.map((key) => [
           key.accessKeyId,
-          key.user,
+          names.get(key.user) ?? key.user,
           key.disabled ? 'disabled' : 'enabled',
           key.created.toISOString(),
         ]),
@@ -62,7 +64,36 @@ withPlace(keysCommand.command('remove'))
 /** Where users are kept in a file of the gateway's own, a name that is not in it is added. Throws CommandError. */
 export async function ensureUser({ config, directory }: Operator, name: string): Promise<User> {
   const known = await directory.users.findByName(name)
+  if (known === undefined && config.identity.provider !== 'local') {
+    throw new CommandError(`The directory has no user ${name}; check the spelling.`)
+  }
   return known ?? expected(() => createLocalUser(config.identity.usersFile, { name }))
+}
+
+/** An id stays what it is: so the keys of somebody who is gone can be asked for. */
+async function idOf({ users }: Operator['directory'], name: string): Promise<string> {
+  return (await users.findByName(name))?.id ?? name
+}
+
+/** What the users of keys are called now. Without the directory, and for those who are gone, it is the id that is shown. */
+async function namesOf(
+  { users }: Operator['directory'],
+  keys: readonly AccessKey[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(keys.map(({ user }) => user))]
+  const found = await Promise.all(
+    ids.map(async (id): Promise<[string, string]> => [id, (await findUser(users, id))?.userName ?? id]),
+  )
+  return new Map(found)
+}
+
+async function findUser(users: Operator['directory']['users'], id: string): Promise<User | undefined> {
+  try {
+    return await users.findUser(id)
+  } catch (error) {
+    if (error instanceof AuthError && error.code === 'ServiceUnavailable') return undefined
+    throw error
+  }
 }
 
 async function makeKey({ directory: { keys } }: Operator, user: string, accessKeyId: string | undefined) {

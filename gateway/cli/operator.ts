@@ -1,9 +1,10 @@
 /** What a command works with: the namespace as the service account, the users and the keys, opened from the configuration. */
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { ensureMasterKey, type LocalDirectory, openLocalDirectory } from '#auth'
+import { ensureMasterKey, type OpenDirectory, openDirectory } from '#auth'
 import { type OpenNamespace, openNamespace } from '#namespace'
 import type { Config } from '../config.ts'
+import { identityProvider } from '../identity-provider.ts'
 import { CommandError, isErrno } from './command-error.ts'
 import { expected } from './expected.ts'
 import { type Place, type PlaceOptions, readPlace } from './place.ts'
@@ -11,7 +12,7 @@ import { type Place, type PlaceOptions, readPlace } from './place.ts'
 export type Operator = {
   readonly config: Config
   readonly namespace: OpenNamespace
-  readonly directory: LocalDirectory
+  readonly directory: OpenDirectory
   close(): Promise<void>
 }
 
@@ -24,7 +25,7 @@ const THREADS = 4
  */
 export async function openOperator({ config }: Place): Promise<Operator> {
   const { root, roots, durability, directoriesMax } = config.namespace
-  const { masterKeyFile, usersFile } = config.identity
+  const { masterKeyFile } = config.identity
   if (!existsSync(root)) {
     throw new CommandError(`${root} does not exist; start Causeway once with \`serve\`, or correct namespace.root.`)
   }
@@ -48,12 +49,16 @@ export async function openOperator({ config }: Place): Promise<Operator> {
   )
   const keysDirectory = join(root, '.causeway/keys')
   const directory = await expected(() =>
-    openLocalDirectory({
-      usersFile,
+    openDirectory({
+      provider: identityProvider(config),
       keysDirectory,
       masterKey,
       problems: ({ what, path, cause }) =>
         complain(`${path}: ${what}${cause instanceof Error ? ` (${cause.message})` : ''}`),
+      // What a command then says is that the directory does not answer; this is why.
+      events: (event) => {
+        if (event.kind === 'controller failed' || event.kind === 'failed') complain(messageOf(event.cause))
+      },
     }),
   )
   return {
@@ -88,6 +93,10 @@ async function beneath<Result>(root: string, work: () => Promise<Result>): Promi
     if (!isErrno(error) || error.path === undefined || isAbsolute(error.path)) throw error
     throw Object.assign(new Error(error.message, { cause: error }), { code: error.code, path: join(root, error.path) })
   }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function complain(sentence: string): void {

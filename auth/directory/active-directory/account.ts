@@ -19,6 +19,8 @@ export type Account = {
   readonly passwordExpiresAtMs: number | undefined
   /** Nested groups, domain-local and built-in ones and the primary group included. */
   readonly groupSids: readonly string[]
+  /** A RID of the user's domain. */
+  readonly primaryGroupId: number | undefined
   /** RFC 2307. */
   readonly uidNumber: number | undefined
   readonly gidNumber: number | undefined
@@ -36,6 +38,7 @@ export const ACCOUNT_ATTRIBUTES = [
   'accountExpires',
   'pwdLastSet',
   'msDS-UserPasswordExpiryTimeComputed',
+  'primaryGroupID',
   'uidNumber',
   'gidNumber',
   'tokenGroups',
@@ -81,6 +84,7 @@ export function accountOf(entry: Entry): Account {
     passwordExpiresAtMs:
       passwordExpired && !mustChangePassword ? 0 : fileTimeMs(text(entry, 'msDS-UserPasswordExpiryTimeComputed')),
     groupSids: sids.map((sid) => objectSidText(Buffer.from(sid))),
+    primaryGroupId: number(entry, 'primaryGroupID'),
     uidNumber: number(entry, 'uidNumber'),
     gidNumber: number(entry, 'gidNumber'),
   }

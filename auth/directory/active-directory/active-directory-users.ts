@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import type { SearchOptions } from 'ldapts'
 import { AuthError } from '../../errors.ts'
+import { type PosixIdOptions, type PosixIds, posixIds } from '../posix-id.ts'
 import type { User, Users } from '../users.ts'
 import { type Block, type BlockPolicy, blockOf } from './account.ts'
 import { type ControllerEvent, controllersOf } from './controllers.ts'
 import { type Facts, type KnownGroups, type KnownUsersEvent, knownUsers } from './known-users.ts'
-import { type LdapCredentials, ldapConnection } from './ldap-connection.ts'
+import { type LdapCredentials, LdapUnreachable, ldapConnection } from './ldap-connection.ts'
 import { canonicalIdOf, isObjectGuid, objectGuidOf } from './object-guid.ts'
 import {
   type Answer,
@@ -25,6 +26,8 @@ export type ActiveDirectoryEvent =
   | ControllerEvent
   | Exclude<KnownUsersEvent, { kind: 'read again' }>
   | { readonly kind: 'asked'; readonly question: Question; readonly seconds: number; readonly answered: boolean }
+  /** It has answered, but not with what is needed: the bind account may not read it, or base_dn is another domain's. */
+  | { readonly kind: 'failed'; readonly question: Question; readonly cause: unknown }
   /** Somebody whose keys worked: they no longer do, or the user is in fewer groups. */
   | { readonly kind: 'revoked'; readonly objectGuid: string; readonly userName: string; readonly why: Revocation }
 
@@ -38,6 +41,7 @@ export type ActiveDirectoryUsersOptions = BlockPolicy & {
   /** Of the domain: DC=lab,DC=example,DC=test. */
   readonly baseDn: string
   readonly staleGraceMs: number
+  readonly posixIds: PosixIdOptions
   readonly events?: ((event: ActiveDirectoryEvent) => void) | undefined
   readonly pollEveryMs?: number | undefined
   readonly connectTimeoutMs?: number | undefined
@@ -82,6 +86,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     await known.poll()
   })
   let domain: Promise<Domain> | undefined
+  let posix: PosixIds | undefined
 
   async function readFacts(objectGuid: string, groups: KnownGroups | undefined): Promise<Answer<Facts | undefined>> {
     const { value: account, connection } = await ask('account', (search) => readAccount(search, objectGuid))
@@ -98,7 +103,14 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
       const group = found.get(sid) ?? usable.get(sid)
       return group === undefined ? [] : [{ ...group, sid }]
     })
-    return { value: { account, groups: named }, connection: isOneController ? connection : SEVERAL }
+    const posix = posixIdsOf(account.sid)({ ...account, groups: named })
+    return { value: { account, groups: named, posix }, connection: isOneController ? connection : SEVERAL }
+  }
+
+  /** All users are of the domain that the controllers are of, so the first one's SID tells which. */
+  function posixIdsOf(sid: string): PosixIds {
+    posix ??= posixIds(options.posixIds, sid.slice(0, sid.lastIndexOf('-')))
+    return posix
   }
 
   function tellRevocation(before: Facts, after: Facts | undefined): void {
@@ -166,7 +178,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
 /** RFC 5321 allows 254. */
 const ADDRESS_CHARACTERS_MAX = 1024
 
-function userOf({ account, groups }: Facts, policy: BlockPolicy, nowMs: number): User {
+function userOf({ account, groups, posix }: Facts, policy: BlockPolicy, nowMs: number): User {
   return {
     id: account.objectGuid,
     userName: account.name,
@@ -176,7 +188,8 @@ function userOf({ account, groups }: Facts, policy: BlockPolicy, nowMs: number):
     groups: groups.map(({ name }) => name),
     sid: account.sid,
     groupSids: account.groupSids,
-    posix: undefined,
+    posix: posix.posix,
+    whyNoPosix: posix.posix === undefined ? posix.reason : undefined,
     disabled: blockOf(account, policy, nowMs) !== undefined,
   }
 }
@@ -208,6 +221,7 @@ async function measured<Result>(
     return result
   } catch (error) {
     tell(false)
+    if (!(error instanceof LdapUnreachable)) events?.({ kind: 'failed', question, cause: error })
     throw error
   }
 }

@@ -21,7 +21,7 @@ export type Controllers = {
 }
 
 /** The first failure costs a second, further ones double it. */
-const AWAY_MS = { first: 1000, longest: 8000 } as const
+const AWAY_MS = { first: 1000, longest: 4000 } as const
 
 type Tracked = Controller & {
   /** In a row. */

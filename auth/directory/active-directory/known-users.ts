@@ -4,10 +4,16 @@
  * disabled is out a second later, on every worker of every machine, and an idle gateway asks one small question a second.
  */
 import { LRUCache } from 'lru-cache'
+import type { PosixAnswer } from '../posix-id.ts'
 import type { Account } from './account.ts'
 import type { Answer, Group, Position } from './queries.ts'
 
-export type Facts = { readonly account: Account; readonly groups: readonly (Group & { readonly sid: string })[] }
+export type Facts = {
+  readonly account: Account
+  /** Those of the account's groups that the domain knows. */
+  readonly groups: readonly (Group & { readonly sid: string })[]
+  readonly posix: PosixAnswer
+}
 
 /** Names of groups as they are while the sequence number stands still; undefined for a SID that the domain does not know. */
 export type GroupsBySid = Map<string, Group | undefined>
@@ -48,6 +54,8 @@ type Generation = KnownGroups & { readonly stamp: string; confirmedAtMs: number 
 type Known = {
   readonly facts: Facts | undefined
   readonly readAtMs: number
+  /** Counts up: two reads can begin in one moment. */
+  readonly turn: number
   /** undefined: read from another controller than the one whose number is watched, which may be behind it. */
   readonly generation: Generation | undefined
 }
@@ -64,6 +72,7 @@ export function knownUsers(options: KnownUsersOptions): KnownUsers {
   const reading = new Map<string, { readonly generation: Generation | undefined; readonly answer: Promise<Known> }>()
   let generation: Generation | undefined
   let silentSinceMs: number | undefined
+  let turns = 0
 
   async function poll(): Promise<void> {
     const askedAtMs = now()
@@ -105,10 +114,12 @@ export function knownUsers(options: KnownUsersOptions): KnownUsers {
 
   async function readNow(objectGuid: string, during: Generation | undefined): Promise<Known> {
     const readAtMs = now()
+    turns += 1
+    const turn = turns
     const { value: facts, connection } = await read(objectGuid, during)
-    const fresh: Known = { facts, readAtMs, generation: during?.connection === connection ? during : undefined }
+    const fresh: Known = { facts, readAtMs, turn, generation: during?.connection === connection ? during : undefined }
     const before = known.get(objectGuid)
-    if (before !== undefined && before.readAtMs > readAtMs) return fresh
+    if (before !== undefined && before.turn > turn) return fresh
     known.set(objectGuid, fresh)
     if (before?.facts !== undefined) events?.({ kind: 'read again', before: before.facts, after: facts })
     return fresh

@@ -77,6 +77,7 @@ let connections = 0
 export function ldapConnection(server: LdapServer): LdapConnection {
   let bound: Promise<Bound> | undefined
   let closed = false
+  const hung = new WeakSet<Client>()
   const bind = bindOf(server)
 
   function connected(): Promise<Bound> {
@@ -102,10 +103,13 @@ export function ldapConnection(server: LdapServer): LdapConnection {
         return { entries: searchEntries, connection }
       } catch (error) {
         if (isLdapResult(error, LDAP_RESULT.noSuchObject)) return { entries: [], connection }
-        if (isLdapResult(error) && !isOutOfService(error)) throw error
+        // Others may be waiting for their answers on this connection, which is in order.
+        if (isOutOfService(error)) throw new LdapUnreachable(server.url, error)
+        if (isLdapResult(error)) throw error
         drop(using, { client, connection })
-        // Idle connections are ended by firewalls and restarts: a new one is worth a try, but not after a whole timeout.
-        if (attempt > 1 || isLdapResult(error) || isTimeout(error)) throw new LdapUnreachable(server.url, error)
+        // Idle connections are ended by firewalls and restarts: a new one is worth a try, but not after a whole timeout, be it another's.
+        if (isTimeout(error)) hung.add(client)
+        if (attempt > 1 || hung.has(client)) throw new LdapUnreachable(server.url, error)
       }
     }
   }
@@ -113,7 +117,8 @@ export function ldapConnection(server: LdapServer): LdapConnection {
   return {
     search,
     async checkPassword(dn, password) {
-      if (dn === '' || password === '') return false
+      // Samba reads a password up to a NUL: "\0" would be an empty one.
+      if (dn === '' || password === '' || password.includes('\0')) return false
       const { authorities } = await credentialsOf(server)
       const client = newClient(server, authorities)
       try {

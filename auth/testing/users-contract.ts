@@ -1,0 +1,95 @@
+/** What every provider of users keeps: one file of cases, a runner beside each provider. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { User, Users } from '../directory/users.ts'
+
+export type People = {
+  /** In `groups`, may do everything. */
+  readonly alice: { readonly name: string; readonly password: string; readonly email: string }
+  readonly groups: readonly string[]
+  readonly disabled: { readonly name: string; readonly password: string }
+  /** Two users have it. */
+  readonly sharedEmail: string
+  /** Another instance, as another worker has it. */
+  open(): Promise<Users>
+  close(): Promise<void>
+}
+
+/** What a client may send where a name, an id, an address or a password belongs. */
+const HOSTILE: readonly string[] = [
+  ...['', ' ', '*', '*)(uid=*', 'alice)(objectClass=*', '(', ')', '\\', '\\5c', '\\2a', '\\00', 'a\0', '\0', 'é'],
+  ...['alice\0', '<GUID=00000000-0000-0000-0000-000000000000>', 'CN=alice', '../alice', '__proto__', 'constructor'],
+  ...['\ud800', 'x'.repeat(65_536), '*'.repeat(65_536), '@', 'alice@', '\\alice'],
+]
+
+export function itKeepsTheContractOfUsers(provider: string, start: () => Promise<People>): void {
+  describe(`${provider} as a provider of users`, () => {
+    let people: People
+    let users: Users
+    let alice: User
+
+    beforeAll(async () => {
+      people = await start()
+      users = await people.open()
+      const found = await users.findByName(people.alice.name)
+      if (found === undefined) throw new Error('alice is not there')
+      alice = found
+    })
+    afterAll(async () => {
+      await users?.close()
+      await people?.close()
+    })
+
+    it('finds one and the same user by name, id, canonical id and address', async () => {
+      expect(alice).toMatchObject({ disabled: false, email: people.alice.email })
+      expect(alice.canonicalId).toMatch(/^[0-9a-f]{64}$/)
+      expect([...alice.groups].sort()).toEqual(expect.arrayContaining([...people.groups]))
+      expect(await users.findUser(alice.id)).toEqual(alice)
+      expect(await users.findByCanonicalId(alice.canonicalId)).toEqual(alice)
+      expect(await users.findByEmail(people.alice.email)).toEqual(alice)
+      expect(await users.findByEmail(people.alice.email.toUpperCase())).toEqual(alice)
+    })
+
+    it('answers the same in every process, and to many at once who are the first to ask', async () => {
+      const other = await people.open()
+      const answers = await Promise.all(Array.from({ length: 16 }, () => other.findUser(alice.id)))
+      expect(answers).toEqual(Array(16).fill(alice))
+      await other.close()
+    })
+
+    it('answers disabled users as such', async () => {
+      const found = await users.findByName(people.disabled.name)
+      expect(found).toMatchObject({ disabled: true })
+      expect(await users.findUser(found?.id ?? '')).toEqual(found)
+      expect(await users.findByCanonicalId(found?.canonicalId ?? '')).toEqual(found)
+    })
+
+    it('takes nobody for somebody else: an address that two have is nobody’s', async () => {
+      expect(await users.findByEmail(people.sharedEmail)).toBeUndefined()
+    })
+
+    it('knows a user by the password', async () => {
+      const { name, password } = people.alice
+      expect(await users.checkPassword(name, password)).toEqual(alice)
+      for (const wrong of ['', ' ', `${password} `, password.toLowerCase(), `${password}\0`])
+        expect(await users.checkPassword(name, wrong)).toBeUndefined()
+    })
+
+    it('knows neither a disabled user nor an unknown one by a password', async () => {
+      const { name, password } = people.disabled
+      expect(await users.checkPassword(name, password)).toBeUndefined()
+      expect(await users.checkPassword('nobody-of-this-name', people.alice.password)).toBeUndefined()
+      expect(await users.checkPassword('', people.alice.password)).toBeUndefined()
+    })
+
+    it('knows nobody of a name that is a trick', async () => {
+      for (const text of HOSTILE) {
+        expect(await users.findUser(text)).toBeUndefined()
+        expect(await users.findByName(text)).toBeUndefined()
+        expect(await users.findByCanonicalId(text)).toBeUndefined()
+        expect(await users.findByEmail(text)).toBeUndefined()
+      }
+      expect(await users.findByCanonicalId('f'.repeat(64))).toBeUndefined()
+      expect(await users.findByName(people.alice.name)).toEqual(alice)
+    })
+  })
+}
