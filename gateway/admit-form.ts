@@ -33,7 +33,7 @@ export type FormUpload = {
   readonly sizeRange: SizeRange | undefined
 }
 
-export type AdmitFormOptions = Pick<AuthorizeInput, 'operation' | 'request' | 'circumstances' | 'denied'> & {
+export type AdmitFormOptions = Pick<AuthorizeInput, 'operation' | 'request' | 'circumstances' | 'decided'> & {
   /** Who the headers say it is. */
   readonly identity: Identity | undefined
   readonly directory: Directory
@@ -46,7 +46,7 @@ export type AdmitFormOptions = Pick<AuthorizeInput, 'operation' | 'request' | 'c
 
 /** Throws AuthError, NoSuchBucket. */
 export async function admitForm(form: FormCredentials, options: AdmitFormOptions): Promise<FormUpload> {
-  const { operation, request, circumstances, denied, directory, sessions, s3, now } = options
+  const { operation, request, circumstances, decided, directory, sessions, s3, now } = options
   if (options.identity !== undefined) throw twoMechanisms()
   const { bucket } = request
   const accept = { directory, sessions, region: s3.region, now, bucket, signatureVersion2: s3.sigv2Post }
@@ -59,7 +59,7 @@ export async function admitForm(form: FormCredentials, options: AdmitFormOptions
     namespace,
     circumstances,
     s3,
-    denied,
+    decided,
   })
   return { namespace, identity, sizeRange }
 }

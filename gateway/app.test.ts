@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Agent } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +13,7 @@ import { loadConfig } from './config.ts'
 import { GatewayError } from './gateway-error.ts'
 import { createMetrics } from './metrics.ts'
 import { type Call, defineOperation } from './operation.ts'
+import { deleteObjects } from './operations/delete-objects.ts'
 import { sessionsOf, tokensOf } from './operations/testing/call-operation.ts'
 import { createMemoryNamespace } from './operations/testing/memory-namespace.ts'
 import type { Reply } from './reply.ts'
@@ -19,7 +21,7 @@ import { sendRaw, send as sendTo } from './testing/http.ts'
 
 const NOW = new Date()
 const alice = identityOf('alice')
-const bob = identityOf('bob')
+const bob = { ...identityOf('bob'), groups: ['staff'], posix: { uid: 1002, gid: 100, groups: [] } }
 
 const Greeting = Type.Object({ Name: Type.String() })
 
@@ -337,9 +339,15 @@ describe('who may', () => {
     expect(codeOf(await app.inject({ method: 'GET', url: '/photos/k' }))).toBe('AccessDenied')
     expect(ran).toBe(false)
     expect(lines.filter(({ msg }) => msg === 'denied')).toMatchObject([
-      { level: 'debug', reason: expect.stringContaining('s3:GetObject: bob does not own') },
+      {
+        level: 'debug',
+        ...{ action: 's3:GetObject', bucket: 'photos', key: 'k', user: 'bob', groups: ['staff'] },
+        posix: { uid: 1002, gid: 100, groups: [] },
+        reason: 'bob does not own the bucket and nothing else allows s3:ListBucket',
+      },
       { level: 'debug', reason: expect.stringContaining('anonymous') },
     ])
+    expect(lines[0]).not.toHaveProperty('accessKeyId')
   })
 
   it('a copy needs a right to its source as well', async () => {
@@ -369,6 +377,146 @@ describe('the request line of the log', () => {
     await signed({ method: 'GET', path: '/photos/a/b' })
     expect(lines.at(-1)?.key).toMatch(/^[0-9a-f]{16}$/)
     expect(JSON.stringify(lines)).not.toContain('a/b')
+  })
+})
+
+describe('the audit file', () => {
+  let audited: Record<string, unknown>[]
+  const audit = { write: (line: object) => void audited.push(JSON.parse(JSON.stringify(line))) }
+
+  beforeEach(async () => {
+    audited = []
+    await app.close()
+    await start({ audit })
+  })
+
+  it('says who did what and which line allowed it', async () => {
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const path = '/photos/a%20b?versionId=null'
+    const answer = await send({ method: 'GET', path, headers: presign(path) })
+    await until(() => audited.length > 0)
+    expect(audited).toEqual([
+      {
+        time: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
+        requestId: answer.headers['x-amz-request-id'],
+        ...{ user: 'alice', canonicalId: alice.canonicalId, accessKeyId: 'KEYalice', client: '127.0.0.1' },
+        ...{ operation: 'GetObject', action: 's3:GetObjectVersion', resource: 'arn:aws:s3:::photos/a b' },
+        ...{ versionId: 'null', verdict: 'allow', reason: 'alice owns the bucket' },
+        ...{ status: 200, bytesIn: 0, bytesOut: 4, ms: expect.any(Number) },
+      },
+    ])
+  })
+
+  it("says which line denied it, with S3's code", async () => {
+    await signed({ method: 'GET', path: '/photos/k' }, bob)
+    expect(audited).toMatchObject([
+      {
+        ...{ user: 'bob', action: 's3:GetObject', resource: 'arn:aws:s3:::photos/k', verdict: 'deny' },
+        reason: 'bob does not own the bucket and nothing else allows s3:ListBucket',
+        ...{ status: 403, code: 'AccessDenied' },
+      },
+    ])
+  })
+
+  it('names both sides of a copy, the one that is denied first', async () => {
+    const copy = (source: string) =>
+      signed({ method: 'PUT', path: '/photos/k', headers: { 'x-amz-copy-source': source } })
+    await copy('/photos/other')
+    await copy('/secrets/other')
+    const put = { action: 's3:PutObject', resource: 'arn:aws:s3:::photos/k', verdict: 'allow' }
+    expect(audited).toMatchObject([
+      { ...put, also: [{ action: 's3:GetObject', resource: 'arn:aws:s3:::photos/other', verdict: 'allow' }] },
+      { action: 's3:GetObject', resource: 'arn:aws:s3:::secrets/other', verdict: 'deny', also: [put] },
+    ])
+  })
+
+  it('has the code for the reason of what ended before a decision, or in spite of it', async () => {
+    perform = () => Promise.reject(new GatewayError('AccessDenied'))
+    await signed({ method: 'GET', path: '/missing/k' })
+    await app.inject({ method: 'GET', url: '/photos/%zz' })
+    await app.inject({ method: 'PATCH', url: '/photos/k' })
+    await signed({ method: 'GET', path: '/photos/k' })
+    perform = () => Promise.reject(new GatewayError('NoSuchKey'))
+    await signed({ method: 'GET', path: '/photos/k' })
+    expect(audited).toMatchObject([
+      { action: 's3:GetObject', resource: 'arn:aws:s3:::missing/k', verdict: 'refuse', reason: 'NoSuchBucket' },
+      { operation: 'unknown', verdict: 'refuse', reason: 'InvalidURI', status: 400 },
+      { operation: 'unknown', verdict: 'refuse', reason: 'MethodNotAllowed' },
+      { action: 's3:GetObject', user: 'alice', verdict: 'refuse', reason: 'AccessDenied' },
+      { action: 's3:GetObject', verdict: 'allow', reason: 'alice owns the bucket', code: 'NoSuchKey', status: 404 },
+    ])
+    expect(audited[1]).not.toHaveProperty('resource')
+  })
+
+  it('names the access key whose signature does not fit, and never what is no access key', async () => {
+    const secret = 'secret of alice'
+    const headers = signatureOf({ method: 'GET', path: '/photos/k' }, alice).headers
+    await app.inject({ method: 'GET', url: '/photos/other', headers })
+    const swapped = String(headers.Authorization).replace('KEYalice', secret.replaceAll(' ', '-'))
+    await app.inject({ method: 'GET', url: '/photos/k', headers: { ...headers, Authorization: swapped } })
+    expect(audited).toMatchObject([
+      { accessKeyId: 'KEYalice', verdict: 'refuse', reason: 'SignatureDoesNotMatch' },
+      { verdict: 'refuse', reason: 'InvalidAccessKeyId' },
+    ])
+    expect(audited[0]).not.toHaveProperty('user')
+    expect(audited[1]).not.toHaveProperty('accessKeyId')
+  })
+
+  it('has no secret, signature or token, wherever these stand', async () => {
+    const query = 'X-Amz-Signature=the-signature&X-Amz-Security-Token=the-token&x-amz-meta-a=the-meta'
+    await app.inject({ method: 'GET', url: `/photos/k?${query}` })
+    await signed({ method: 'GET', path: '/photos/k', headers: { 'x-amz-security-token': 'the-token' } })
+    await signed({ method: 'PUT', path: '/photos/k', headers: { 'x-amz-meta-a': 'the-meta' }, payload: 'the-payload' })
+    const { headers } = signatureOf({ method: 'GET', path: '/photos/k' }, alice)
+    await app.inject({ method: 'GET', url: '/photos/k', headers })
+    expect(audited).toHaveLength(4)
+    const signature = /Signature=([0-9a-f]{64})/.exec(String(headers.Authorization))?.[1]
+    expect(signature).toBeDefined()
+    for (const word of ['the-', 'secret of', signature]) expect(JSON.stringify(audited)).not.toContain(word)
+  })
+
+  it('has a line for each key of a DeleteObjects, with what became of it', async () => {
+    await app.close()
+    const store = createMemoryNamespace()
+    await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
+    const Statement = [
+      { Effect: 'Allow', Principal: '*', Action: 's3:DeleteObject*', Resource: 'arn:aws:s3:::photos/*' },
+      { Sid: 'Kept', Effect: 'Deny', Principal: '*', Action: 's3:DeleteObject', Resource: 'arn:aws:s3:::photos/b' },
+    ]
+    const text = JSON.stringify({ Version: '2012-10-17', Statement })
+    await store.as(alice).documents.write('photos', 'policy', { text })
+    await start({ audit, operations: [deleteObjects], namespace: { as: (caller) => store.as(caller ?? bob) } })
+    const object = (key: string, more = '') => `<Object><Key>${key}</Key>${more}</Object>`
+    const payload = `<Delete>${object('a')}${object('b')}${object('c', '<VersionId>no-id</VersionId>')}</Delete>`
+    const sum = { 'content-md5': createHash('md5').update(payload).digest('base64') }
+    const answer = await signed({ method: 'POST', path: '/photos?delete', headers: sum, payload }, bob)
+    expect(answer.statusCode).toBe(200)
+    const requestId = answer.headers['x-amz-request-id']
+    const about = (key: string) => ({ requestId, user: 'bob', resource: `arn:aws:s3:::photos/${key}` })
+    const says = (pattern: RegExp) => expect.stringMatching(pattern)
+    expect(audited).toMatchObject([
+      { requestId, resource: 'arn:aws:s3:::photos', verdict: 'deny', reason: '2 of 3 keys are allowed', status: 200 },
+      { ...about('a'), action: 's3:DeleteObject', verdict: 'allow', reason: says(/ of the bucket policy allows$/) },
+      {
+        ...about('b'),
+        action: 's3:DeleteObject',
+        verdict: 'deny',
+        reason: says(/Kept.* denies$/),
+        code: 'AccessDenied',
+      },
+      { ...about('c'), action: 's3:DeleteObjectVersion', versionId: 'no-id', verdict: 'allow', code: 'NoSuchVersion' },
+    ])
+    expect(audited[1]).not.toHaveProperty('code')
+  })
+
+  it('has one line where nginx asks before the body: of the refusal, or of the request that follows', async () => {
+    await app.close()
+    await start({ audit, behindNginx: true })
+    const precheck = { 'x-causeway-front': '0123456789abcdef https 203.0.113.9 precheck 5' }
+    await app.inject({ method: 'PUT', url: '/missing/k', headers: precheck })
+    expect(audited).toEqual([])
+    await app.inject({ method: 'PUT', url: '/photos/k', headers: precheck })
+    expect(audited).toMatchObject([{ requestId: '0123456789abcdef', client: '203.0.113.9', verdict: 'deny' }])
   })
 })
 

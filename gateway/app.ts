@@ -10,8 +10,10 @@ import type { Logger } from 'pino'
 import type { Directory, Identity, Payload, SealedTokens, Sessions } from '#auth'
 import type { Caller, Namespace } from '#namespace'
 import { admitForm } from './admit-form.ts'
+import type { AuditFile } from './audit-file.ts'
+import { auditLines, type Decided } from './audit-lines.ts'
 import { authenticate } from './authenticate.ts'
-import { authorize } from './authorize.ts'
+import { authorize, type TellDecision } from './authorize.ts'
 import { type ObjectBody, objectBody, readSmallBody } from './body/pipeline.ts'
 import { readUploadForm } from './body/upload-form.ts'
 import { findBucketDocument } from './bucket-documents.ts'
@@ -45,6 +47,8 @@ export type AppOptions = {
   readonly operations: readonly Operation[]
   readonly log: Logger
   readonly metrics: Metrics
+  /** undefined: nothing is gathered for one. */
+  readonly audit?: Pick<AuditFile, 'write'> | undefined
   /** Only nginx can reach this app, so its header is believed. */
   readonly behindNginx?: boolean
   /** The worker is leaving: each answer asks its client to close the connection. */
@@ -77,7 +81,10 @@ type Exchange = {
   identity?: Identity | undefined
   authMs?: number
   runMs?: number
-  denied?: string
+  /** Every decision so far; undefined where nobody keeps them. */
+  readonly decided: Decided[] | undefined
+  /** What made it fail. */
+  error?: unknown
 }
 
 type Outcome = {
@@ -89,7 +96,7 @@ type Outcome = {
 }
 
 export function createApp(options: AppOptions): FastifyInstance {
-  const { config, namespace, directory, sessions, log, metrics } = options
+  const { config, namespace, directory, sessions, log, metrics, audit } = options
   const now = options.now ?? (() => new Date())
   const behindNginx = options.behindNginx ?? false
   const { encryptedAtRest } = config.namespace
@@ -130,8 +137,9 @@ export function createApp(options: AppOptions): FastifyInstance {
     if (identity !== undefined) options.keyUsed?.(identity.accessKeyId)
     const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
     const tree = treeOf(identity)
-    const denied = (reason: string) => {
-      exchange.denied = reason
+    const decided: TellDecision = (action, resource, decision) => {
+      exchange.decided?.push({ action, resource, decision })
+      if (!decision.allow && log.isLevelEnabled('debug')) tellDenial(exchange, { action, resource, decision })
     }
     const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
     const access = await authorize({
@@ -141,7 +149,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       namespace: tree,
       circumstances,
       s3: config.s3,
-      denied,
+      decided,
     })
     exchange.authMs = elapsed(exchange)
 
@@ -172,7 +180,7 @@ export function createApp(options: AppOptions): FastifyInstance {
           if (who !== undefined) options.keyUsed?.(who.accessKeyId)
           return treeOf(who)
         }
-        const asked = { operation, request: s3, identity, circumstances, denied }
+        const asked = { operation, request: s3, identity, circumstances, decided }
         return admitForm(form, { ...asked, directory, sessions, s3: s3Config, now: time, actAs })
       },
       startSession(asked) {
@@ -189,6 +197,10 @@ export function createApp(options: AppOptions): FastifyInstance {
       namespace: tree,
       identity,
       access,
+      failed(resource, code) {
+        const about = exchange.decided?.find((each) => each.resource === resource)
+        if (about !== undefined) about.code = code
+      },
       directory,
       s3: s3Config,
       tokens: options.tokens,
@@ -251,7 +263,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   function begin(raw: IncomingMessage): Exchange {
     metrics.requestBegan()
     const bytesReadBefore = raw.socket?.bytesRead ?? 0
-    return { front: readFront(raw, behindNginx), startedMs: performance.now(), bytesReadBefore }
+    const decided = audit && []
+    return { front: readFront(raw, behindNginx), startedMs: performance.now(), bytesReadBefore, decided }
   }
 
   /** Every answer to a cross-origin request has them, 403 and 404 too (P-197); a preflight answers for itself. Never throws. */
@@ -272,6 +285,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   async function fail(raw: IncomingMessage, reply: FastifyReply, exchange: Exchange, error: unknown): Promise<void> {
     const { requestId, precheck } = exchange.front
     const { method = '', url = '' } = raw
+    exchange.error = error
     const resource = exchange.request?.rawPath ?? url.split('?', 1)[0] ?? ''
     const { service } = exchange.operation ?? {}
     const context = { requestId, hostId, resource, method, service }
@@ -303,8 +317,10 @@ export function createApp(options: AppOptions): FastifyInstance {
     const name = front.precheck === undefined ? (operation?.name ?? 'unknown') : 'precheck'
     const { status, bytesOut } = outcome
     metrics.requestEnded({ operation: name, status, seconds: ms / 1000, bytesIn, bytesOut })
+    if (audit !== undefined) {
+      for (const line of auditLines(exchange, { ...outcome, ended: now(), bytesIn, ms })) audit.write(line)
+    }
     const { requestId, client } = front
-    if (exchange.denied !== undefined) log.debug({ requestId, reason: exchange.denied }, 'denied')
     log.info({
       requestId,
       operation: name,
@@ -324,6 +340,26 @@ export function createApp(options: AppOptions): FastifyInstance {
       runMs: round(exchange.runMs),
       broken: outcome.broken || undefined,
     })
+  }
+
+  /** What `causeway explain` says of the same question. */
+  function tellDenial({ front, identity }: Exchange, { action, resource, decision: { reason } }: Decided): void {
+    const { requestId } = front
+    const { userName: user, sid, groups, posix } = identity ?? {}
+    log.debug(
+      {
+        requestId,
+        action,
+        ...resource,
+        key: loggedKey(resource.key, config.log.keys),
+        user,
+        sid,
+        groups,
+        posix,
+        reason,
+      },
+      'denied',
+    )
   }
 
   /** For the client that asked and was not answered by nginx (P-001). */

@@ -59,7 +59,9 @@ function ask(namespace: Namespace, operation: Operation, sent: Sent = {}) {
       now: new Date('2026-11-20T12:00:00Z'),
     },
     s3: { accountPublicAccessBlock: false },
-    denied: (reason) => reasons.push(reason),
+    decided(action, _resource, { allow, reason }) {
+      if (!allow) reasons.push(`${action}: ${reason}`)
+    },
   })
   return { access, reasons }
 }
@@ -280,7 +282,7 @@ it('blocks what the configuration blocks for every bucket', async () => {
     namespace,
     circumstances: { clientAddress: '192.0.2.7', scheme: 'https', now: new Date() },
     s3: { accountPublicAccessBlock: true },
-    denied: () => {},
+    decided: () => {},
   })
   await expect(blocked).rejects.toEqual(denied)
 })

@@ -22,9 +22,12 @@ export type AuthorizeInput = {
   readonly namespace: Namespace
   readonly circumstances: Circumstances
   readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
-  /** Told why, for every denial. Never for the client. */
-  readonly denied: (reason: string) => void
+  /** Told of every decision, with its reason, which is never for the client. */
+  readonly decided: TellDecision
 }
+
+/** `action` as it is called where no version is named. */
+export type TellDecision = (action: string, resource: Resource, decision: Decision) => void
 
 /** What is asked of a bucket that does not exist yet. */
 const BEFORE_THE_BUCKET: ReadonlySet<string> = new Set(['s3:CreateBucket'])
@@ -36,8 +39,10 @@ export async function authorize(input: AuthorizeInput): Promise<Access> {
   const access = accessOf(input)
   if (action === undefined) return access
   if (request.bucket === '' || BEFORE_THE_BUCKET.has(action)) {
+    const resource = { bucket: request.bucket, key: '' }
     const conditions = identity?.sessionPolicy && conditionContext(request, input.circumstances)
-    refuse(input, action, decide({ identity, action, resource: { bucket: request.bucket || undefined }, conditions }))
+    const asked = { identity, action, resource: { bucket: request.bucket || undefined }, conditions }
+    enforce(input, action, resource, decide(asked))
     return access
   }
   const resource = { bucket: request.bucket, key: request.key, versionId: request.query.get('versionId') }
@@ -90,13 +95,12 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
         context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
       const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map(), ...more }
-      refuse(input, action, await decideAccess(asked))
+      enforce(input, action, resource, await decideAccess(asked))
     },
   }
 }
 
-function refuse({ denied }: AuthorizeInput, action: string, { allow, reason }: Decision): void {
-  if (allow) return
-  denied(`${action}: ${reason}`)
-  throw new AuthError('AccessDenied')
+function enforce({ decided }: AuthorizeInput, action: string, resource: Resource, decision: Decision): void {
+  decided(action, resource, decision)
+  if (!decision.allow) throw new AuthError('AccessDenied')
 }

@@ -407,6 +407,18 @@ const Log = Type.Object(
         '.',
       ),
     ),
+    audit_file: Type.Optional(
+      text(
+        {
+          description:
+            'One JSON line per request: who, what, the verdict with its reason. Object keys are plain in it. Unset: none. A local file of this machine, outside the tree; reopened on SIGUSR2.',
+          expected: 'the path of a file outside the tree',
+          examples: ['/var/log/causeway/audit.log'],
+        },
+        undefined,
+        '.',
+      ),
+    ),
     keys: choice(
       'How object keys appear in the log: plain, hash (the first 16 hex digits of SHA-256), or omit.',
       ['plain', 'hash', 'omit'],

@@ -190,6 +190,13 @@ describe('a mistake is one sentence with the key, the value and what would be ri
     expect(problems).toHaveLength(4)
   })
 
+  it('an audit file inside the served tree, or a further root', () => {
+    const roots = '[namespace]\nroot = "/srv"\nroots = ["/mnt/b"]\n'
+    expect(problemsOf(() => load(`${roots}[log]\naudit_file = "/mnt/b/logs/audit.log"\n`))).toEqual([
+      'log.audit_file is /mnt/b/logs/audit.log, inside the served tree /mnt/b; choose a path outside it.',
+    ])
+  })
+
   it('a state directory too long for unix sockets', () => {
     const long = `/${'d'.repeat(90)}`
     expect(problemsOf(() => loadConfig(undefined, { state: { directory: long } }, {}))).toEqual([

@@ -285,6 +285,7 @@ function conflictsIn(config: Config): string[] {
     'identity.ca_file': identity.caFile,
     'identity.bind_password_file': identity.bindPasswordFile,
     'tls.key': config.tls.key,
+    'log.audit_file': config.log.auditFile,
   }
   for (const root of [namespace.root, ...namespace.roots]) {
     for (const [key, path] of Object.entries(outside)) {

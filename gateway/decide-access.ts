@@ -32,6 +32,10 @@ const OF_A_VERSION: Readonly<Record<string, string>> = {
   's3:PutObjectTagging': 's3:PutObjectVersionTagging',
 }
 
+export function actionOn(action: string, { versionId }: Pick<Resource, 'versionId'>): string {
+  return versionId === undefined ? action : (OF_A_VERSION[action] ?? action)
+}
+
 /** They ask about an object that is there, or tell that it is not. */
 const ABOUT_AN_OBJECT: ReadonlySet<string> = new Set([
   's3:DeleteObjectTagging',
@@ -66,7 +70,7 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   const stat = looked instanceof NamespaceError ? undefined : looked
   const decision = decide({
     identity,
-    action: resource.versionId === undefined ? action : (OF_A_VERSION[action] ?? action),
+    action: actionOn(action, resource),
     resource: { bucket: bucket.name, key: resource.key || undefined },
     bucketOwnerId: bucket.owner.canonicalId,
     policy: access.policy,

@@ -18,6 +18,7 @@ import {
 } from '#auth'
 import { openNamespace, type RootTrouble } from '#namespace'
 import { createApp } from './app.ts'
+import { openAuditFile } from './audit-file.ts'
 import { boundedDirectory } from './bounded-directory.ts'
 import type { Config } from './config.ts'
 import { directoryEvents } from './directory-events.ts'
@@ -64,7 +65,7 @@ async function run(config: Config, index: number): Promise<void> {
     rootsChanged: tellRoots,
     problems: (event) => log.warn(event, 'the tree has a problem'),
   })
-  const { root, roots } = config.namespace
+  const { root, roots, publishRoot } = config.namespace
   function tellRoots(troubles: readonly RootTrouble[]): void {
     tell({ kind: 'roots', troubles })
     if (troubles.length === 0) log.info('every root answers again')
@@ -79,6 +80,16 @@ async function run(config: Config, index: number): Promise<void> {
     namespaceLoad: () => namespace.load(),
     rootsAnswer: () => Object.fromEntries([root, ...roots].map((path) => [path, answers(path)])),
   })
+  const { auditFile } = config.log
+  const audit =
+    auditFile === undefined
+      ? undefined
+      : openAuditFile({
+          path: auditFile,
+          roots: [root, ...roots, ...(publishRoot === undefined ? [] : [publishRoot])],
+          trouble: (about) => log.error(about, 'the audit file does not take what was done'),
+          lost: metrics.auditLineLost,
+        })
   const directory = await openDirectory({
     provider: identityProvider(config),
     keysDirectory,
@@ -99,6 +110,7 @@ async function run(config: Config, index: number): Promise<void> {
     operations,
     log,
     metrics,
+    audit,
     behindNginx: true,
     isDraining: () => draining,
     keyUsed: keyUse.note,
@@ -148,6 +160,7 @@ async function run(config: Config, index: number): Promise<void> {
     masterKey.close()
     await directory.close()
     await namespace.close()
+    audit?.close()
     log.info('the worker has ended')
   }
   async function exit(how: 'drain' | 'stop'): Promise<void> {
@@ -163,7 +176,10 @@ async function run(config: Config, index: number): Promise<void> {
       if (handle !== undefined) connections.add(handle as Socket) // only sockets are ever sent with this message
     }
     if (message.kind === 'metrics') tell({ kind: 'metrics', id: message.id, metrics: await metrics.collect() })
-    if (message.kind === 'reopen-logs') reopen()
+    if (message.kind === 'reopen-logs') {
+      reopen()
+      audit?.reopen()
+    }
     if (message.kind === 'drain' || message.kind === 'stop') await exit(message.kind)
   })
   // The pool has died, nginx may live: finish and go, another pool wants the sockets.

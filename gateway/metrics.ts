@@ -27,6 +27,7 @@ export type RequestFacts = {
 export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
+  auditLineLost(): void
   directoryEvent(event: ActiveDirectoryEvent): void
   passwordTried(outcome: TrialOutcome): void
   /** For the pool, over IPC. */
@@ -82,6 +83,11 @@ export function createMetrics(options: {
     labelNames: ['outcome'],
     registers,
   })
+  const auditLinesLost = new Counter({
+    name: 'causeway_audit_lines_lost_total',
+    help: 'Lines that the audit file did not take',
+    registers,
+  })
   const inFlight = new Gauge({ name: 'causeway_requests_in_flight', help: 'Requests being served', registers })
   new Gauge({
     name: 'causeway_namespace_load',
@@ -114,6 +120,7 @@ export function createMetrics(options: {
       if (facts.bytesIn > 0) bytesIn.inc({ operation }, facts.bytesIn)
       if (facts.bytesOut > 0) bytesOut.inc({ operation }, facts.bytesOut)
     },
+    auditLineLost: () => auditLinesLost.inc(),
     collect: () => registry.getMetricsAsJSON(),
   }
 }

@@ -7,7 +7,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { Directory, Identity, SealedTokens, SessionCredentials } from '#auth'
 import type { Namespace } from '#namespace'
-import type { Access } from './access.ts'
+import type { Access, Resource } from './access.ts'
 import type { FormCredentials, FormUpload } from './admit-form.ts'
 import type { ObjectBody } from './body/pipeline.ts'
 import type { UploadForm } from './body/upload-form.ts'
@@ -55,6 +55,8 @@ export type Call<Body = undefined> = {
   readonly identity: Identity | undefined
   /** For what the request itself does not name. */
   readonly access: Access
+  /** For the audit, where one of many things failed that the request asks for: `resource` as `access` was asked about it, S3's code. */
+  readonly failed: (resource: Resource, code: string) => void
   /** For grants, which name users by id or e-mail address. */
   readonly directory: Pick<Directory, 'findByCanonicalId' | 'findByEmail'>
   readonly s3: S3Config

@@ -80,6 +80,24 @@ test('before the first start nothing fails, and nothing is made', async () => {
   expect(() => rmSync(join(directory, 'none'))).toThrow('ENOENT')
 })
 
+test('an audit file is looked at where there is to be one', async () => {
+  const settings = underDataDirectory(join(directory, 'none'))
+  const about = async (log: { audit_file?: string }) =>
+    (await all(loadConfig(undefined, { ...settings, log, listen: { https: '127.0.0.1:0' } }, {}))).filter(
+      ({ sentence }) => sentence.includes('audit'),
+    )
+  expect(await about({})).toEqual([])
+  const file = join(directory, 'audit.log')
+  expect(sentences(await about({ audit_file: file }), 'good')).toEqual([
+    `${file} does not exist yet; the first start makes it.`,
+  ])
+  writeFileSync(file, '')
+  expect(sentences(await about({ audit_file: file }), 'good')).toEqual([`The audit file ${file} can be written.`])
+  expect(sentences(await about({ audit_file: `${file}/below` }), 'failure')).toEqual([
+    expect.stringMatching(/^log\.audit_file is .*, and this account may not make it in /),
+  ])
+})
+
 /** Only root may mount, and not in every container. */
 function mayMount(): boolean {
   const tried = spawnSync('/usr/bin/unshare', ['-m', '/bin/mount', '--bind', '/tmp', '/tmp'])

@@ -40,6 +40,7 @@ const PROBES: readonly Probe[] = [
   probeGroups,
   probeSpace,
   probeClock,
+  probeAudit,
   probeOpenFiles,
   probePorts,
 ]
@@ -338,6 +339,14 @@ async function skewOf(root: string): Promise<number> {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Requests are answered without it, so that only here somebody asks whether it works. */
+async function probeAudit({ log: { auditFile } }: Config): Promise<readonly Diagnosis[]> {
+  if (auditFile === undefined) return []
+  if (!existsSync(auditFile)) return [await makeable('log.audit_file', auditFile)]
+  await access(auditFile, constants.W_OK)
+  return [good(`The audit file ${auditFile} can be written.`)]
 }
 
 const OPEN_FILES_WANTED = 65_536

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
-import { decide, s3Actions, type User } from '#auth'
-import { readMountInfo, usesAuthSys } from '#namespace'
+import { type Decision, decide, type Identity, s3Actions, type User } from '#auth'
+import { type Namespace, readMountInfo, usesAuthSys } from '#namespace'
 import { readBucketAccess } from '../bucket-access.ts'
+import type { S3Config } from '../config.ts'
 import { decideAccess } from '../decide-access.ts'
 import { CommandError } from './command-error.ts'
 import { identityLines } from './identity-lines.ts'
@@ -39,7 +40,8 @@ export const explainCommand = withPlace(new Command('explain'))
       throw new CommandError(`There is no action ${action}; actions are spelled as in policies, such as s3:GetObject.`)
     await withOperator(options, async (operator) => {
       const user = options.as === undefined ? undefined : await readUser(operator, options.as)
-      const { allow, reason } = await explain(operator, user, action, resource, options)
+      const from = { namespace: operator.namespace.as, s3: operator.config.s3 }
+      const { allow, reason } = await explain(from, user, { action, resource, ...options })
       const lines = identityLines(user, { authSysMounts: await findAuthSysMounts(operator) })
       console.log(lines.join('\n'))
       console.log(`${allow ? 'allowed' : 'denied'}: ${reason}`)
@@ -47,23 +49,28 @@ export const explainCommand = withPlace(new Command('explain'))
     })
   })
 
-async function explain(
-  operator: Operator,
-  user: User | undefined,
-  action: string,
-  resource: string | undefined,
-  options: ExplainOptions,
-) {
+type Question = Pick<ExplainOptions, 'versionId' | 'condition'> & {
+  readonly action: string
+  readonly resource: string | undefined
+}
+
+type From = {
+  readonly namespace: (caller: Identity | undefined) => Namespace
+  readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
+}
+
+/** As authorize.ts decides. */
+export async function explain(from: From, user: User | undefined, question: Question): Promise<Decision> {
+  const { action, resource, versionId, condition } = question
   const identity = user && { ...user, accessKeyId: '' }
   if (resource === undefined) return decide({ identity, action, resource: {} })
   const slash = resource.indexOf('/')
   const bucket = slash === -1 ? resource : resource.slice(0, slash)
   const key = slash === -1 ? '' : resource.slice(slash + 1)
   if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket } })
-  const namespace = operator.namespace.as(identity)
-  const access = await readBucketAccess(namespace, bucket, operator.config.s3)
-  const asked = { bucket, key, versionId: options.versionId }
-  return decideAccess({ identity, namespace, access, action, resource: asked, context: options.condition })
+  const namespace = from.namespace(identity)
+  const access = await readBucketAccess(namespace, bucket, from.s3)
+  return decideAccess({ identity, namespace, access, action, resource: { bucket, key, versionId }, context: condition })
 }
 
 async function readUser({ directory }: Operator, name: string): Promise<User> {

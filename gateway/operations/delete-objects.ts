@@ -1,10 +1,9 @@
 import pLimit from 'p-limit'
 import type { Static } from 'typebox'
 import { AuthError } from '#auth'
-import { type Namespace, NamespaceError } from '#namespace'
-import type { Access } from '../access.ts'
+import { NamespaceError } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
-import { defineOperation } from '../operation.ts'
+import { type Call, defineOperation } from '../operation.ts'
 import { entryPrecondition } from '../preconditions.ts'
 import { s3Errors } from '../s3-errors.ts'
 import { Delete, DeleteResult } from '../shapes.ts'
@@ -29,10 +28,10 @@ export const deleteObjects = defineOperation({
   action: 's3:DeleteObject',
   asksPerKey: true,
   body: { root: 'Delete', shape: Delete, maxBytes: maxBodyBytes },
-  async run({ bucket, body, headers, namespace, access }) {
+  async run({ bucket, body, headers, namespace, access, failed }) {
     await namespace.buckets.read(bucket)
     const limit = pLimit(concurrentDeletes)
-    const remover = { namespace, access, bucket, bypassGovernance: bypassesGovernance(headers) }
+    const remover = { namespace, access, failed, bucket, bypassGovernance: bypassesGovernance(headers) }
     const results = await limit.map(body.Object, (entry) => deleteEntry(remover, entry))
     return xmlReply('DeleteResult', DeleteResult, {
       Deleted: body.Quiet === true ? [] : results.filter((result) => !isFailed(result)),
@@ -41,26 +40,22 @@ export const deleteObjects = defineOperation({
   },
 })
 
-type Remover = {
-  readonly namespace: Namespace
-  readonly access: Access
-  readonly bucket: string
-  readonly bypassGovernance: boolean
-}
+type Remover = Pick<Call, 'namespace' | 'access' | 'failed' | 'bucket'> & { readonly bypassGovernance: boolean }
 
 /** One key's fate; whatever it is, the others have theirs (P-148). */
 async function deleteEntry(
-  { namespace, access, bucket, bypassGovernance }: Remover,
+  { namespace, access, failed, bucket, bypassGovernance }: Remover,
   entry: Entry,
 ): Promise<Deleted | Failed> {
   const { Key, VersionId } = entry
+  const target = { bucket, key: Key, versionId: VersionId }
   const named = { Key, ...(VersionId === undefined ? {} : { VersionId }) }
   try {
-    await access.require('s3:DeleteObject', { bucket, key: Key, versionId: VersionId })
-    const { versionId, deleteMarker } = await namespace.objects.remove(
-      { bucket, key: Key, versionId: VersionId },
-      { precondition: entryPrecondition(entry, Key), bypassGovernance },
-    )
+    await access.require('s3:DeleteObject', target)
+    const { versionId, deleteMarker } = await namespace.objects.remove(target, {
+      precondition: entryPrecondition(entry, Key),
+      bypassGovernance,
+    })
     // P-178: the marker that was made, or that was removed.
     return {
       ...named,
@@ -69,7 +64,9 @@ async function deleteEntry(
   } catch (error) {
     // The single form answers 400 InvalidArgument here, this one NoSuchVersion (recorded).
     const isNoId = VersionId !== undefined && error instanceof NamespaceError && error.code === 'InvalidArgument'
-    return { ...named, ...codeAndMessage(isNoId ? new NamespaceError('NoSuchVersion') : error) }
+    const failure = codeAndMessage(isNoId ? new NamespaceError('NoSuchVersion') : error)
+    failed(target, failure.Code)
+    return { ...named, ...failure }
   }
 }
 

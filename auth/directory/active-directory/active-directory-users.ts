@@ -103,7 +103,12 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
       const group = found.get(sid) ?? usable.get(sid)
       return group === undefined ? [] : [{ ...group, sid }]
     })
-    const posix = posixIdsOf(account.sid)({ ...account, groups: named })
+    // Those that this controller cannot name too, e.g. of another domain: their SIDs are enough for a gid.
+    const numbered = account.groupSids.map((sid) => ({
+      sid,
+      gidNumber: (found.get(sid) ?? usable.get(sid))?.gidNumber,
+    }))
+    const posix = posixIdsOf(account.sid)({ ...account, groups: numbered })
     return { value: { account, groups: named, posix }, connection: isOneController ? connection : SEVERAL }
   }
 

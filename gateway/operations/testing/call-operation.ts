@@ -117,6 +117,7 @@ async function callOperation(
     namespace: request.namespace ?? as(identity ?? bob),
     identity,
     access: { require: async () => {} },
+    failed: () => {},
     directory,
     s3: {
       region: request.region ?? 'us-east-1',
