@@ -143,7 +143,8 @@ describe('AssumeRoleWithLDAPIdentity', () => {
     for (const url of ['/films?list-type=2', '/films/key', '/photos?acl', '/'])
       expect(codeOf(await get(key, url)), url).toBe('AccessDenied')
     expect(lines.find(({ msg }) => msg === 'denied')).toMatchObject({
-      reason: 's3:ListBucket: the session policy of alice does not allow s3:ListBucket',
+      action: 's3:ListBucket',
+      reason: 'the session policy of alice does not allow s3:ListBucket',
     })
     expect((await callerIdentity(key)).statusCode).toBe(200)
   })

@@ -46,6 +46,18 @@ it('the first use is recorded at once, the next ones when ten minutes are over, 
   expect((await stat(join(directory, 'AAA.used'))).mode & 0o777).toBe(0o600)
 })
 
+it('a temporary key, which has no record, asks nothing of the tree', async () => {
+  const asked: string[] = []
+  const write = async (_: string, accessKeyId: string) => {
+    asked.push(accessKeyId)
+    return undefined
+  }
+  const uses = recordKeyUse({ directory, everyMs: 10 * minute, now, write })
+  for (const id of ['CW0ABCDEFGHIJKLMNOPQ', 'AAA', 'CW0ABCDEFGHIJKLMNOPQ']) uses.note(id)
+  await uses.close()
+  expect(asked).toEqual(['AAA'])
+})
+
 it('what another machine has recorded later is never put back, and spares a write within the ten minutes', async () => {
   const [here, there] = [open(), open()]
   here.note('AAA')

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { ReportProblem } from '../directory/directory.ts'
 import { exists, isErrno } from './durable-file.ts'
+import { isSessionKeyId } from './sessions.ts'
 
 export const KEY_USE_EVERY_MS = 600_000
 
@@ -66,6 +67,8 @@ export function recordKeyUse(options: KeyUseOptions): KeyUse {
 
   return {
     note(accessKeyId) {
+      // Temporary keys have no record, and there may be many.
+      if (isSessionKeyId(accessKeyId)) return
       const at = now()
       const dueMs = at.getTime() - everyMs
       const last = recorded.get(accessKeyId)
@@ -102,7 +105,7 @@ export const usePathOf = (directory: string, accessKeyId: string) => join(direct
 const PLAIN_NAME = /^[A-Za-z0-9_-]+$/
 
 async function writeUse(directory: string, accessKeyId: string, { at, dueMs }: Use): Promise<Date | undefined> {
-  // Temporary keys have no record; a key may have been removed since.
+  // A key may have been removed since.
   if (!PLAIN_NAME.test(accessKeyId) || !(await exists(join(directory, `${accessKeyId}.json`)))) return undefined
   const before = await findLastUse(directory, accessKeyId)
   if (before !== undefined && before.getTime() > dueMs) return before
