@@ -1,3 +1,6 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exclusively } from '../keys/exclusively.ts'
 import { type KeyStore, openKeyStore } from '../keys/key-store.ts'
 import type { MasterKey } from '../keys/master-key.ts'
 import { type ActiveDirectoryEvent, openActiveDirectoryUsers } from './active-directory/active-directory-users.ts'
@@ -51,7 +54,15 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     return openLocalDirectory({ usersFile: provider.usersFile, keysDirectory, masterKey, problems })
   }
   await readCredentials(provider)
-  const users = openActiveDirectoryUsers({ ...provider, readCredentials: () => readCredentials(provider), events })
+  const users = openActiveDirectoryUsers({
+    ...provider,
+    readCredentials: () => readCredentials(provider),
+    oneTrialAtATime: async (objectGuid, work) => {
+      await mkdir(keysDirectory, { recursive: true, mode: 0o700 })
+      return exclusively(join(keysDirectory, `.trial-${objectGuid}`), work)
+    },
+    events,
+  })
   const keys = openKeyStore({ directory: keysDirectory, masterKey, problems })
   return { ...cachedDirectory(joinedDirectory(users, keys)), keys, users }
 }

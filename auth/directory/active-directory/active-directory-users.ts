@@ -1,6 +1,7 @@
 /** Users of an Active Directory domain: LDAPS to its controllers, objectGUID as the id of a user. */
 import { randomUUID } from 'node:crypto'
 import type { SearchOptions } from 'ldapts'
+import pLimit, { type LimitFunction } from 'p-limit'
 import { AuthError } from '../../errors.ts'
 import { type PosixIdOptions, type PosixIds, posixIds } from '../posix-id.ts'
 import type { User, Users } from '../users.ts'
@@ -9,6 +10,7 @@ import { type ControllerEvent, controllersOf } from './controllers.ts'
 import { type Facts, type KnownGroups, type KnownUsersEvent, knownUsers } from './known-users.ts'
 import { type LdapCredentials, LdapUnreachable, ldapConnection } from './ldap-connection.ts'
 import { canonicalIdOf, isObjectGuid, objectGuidOf } from './object-guid.ts'
+import { mayTryPassword, readTrials } from './password-trials.ts'
 import {
   type Answer,
   type Domain,
@@ -31,8 +33,10 @@ export type ActiveDirectoryEvent =
   /** Somebody whose keys worked: they no longer do, or the user is in fewer groups. */
   | { readonly kind: 'revoked'; readonly objectGuid: string; readonly userName: string; readonly why: Revocation }
 
-export type Question = 'position' | 'account' | 'groups' | 'name' | 'email' | 'domain' | 'password'
+export type Question = 'position' | 'account' | 'groups' | 'name' | 'email' | 'domain' | 'trials' | 'password'
 export type Revocation = Block | 'deleted' | 'left groups'
+
+export type OneAtATime = <Result>(name: string, work: () => Promise<Result>) => Promise<Result>
 
 export type ActiveDirectoryUsersOptions = BlockPolicy & {
   /** ldaps:// URLs, the preferred controller first. */
@@ -42,6 +46,8 @@ export type ActiveDirectoryUsersOptions = BlockPolicy & {
   readonly baseDn: string
   readonly staleGraceMs: number
   readonly posixIds: PosixIdOptions
+  /** Runs one piece of work for a name at a time, on whichever worker or machine. Default: in this process. */
+  readonly oneTrialAtATime?: OneAtATime | undefined
   readonly events?: ((event: ActiveDirectoryEvent) => void) | undefined
   readonly pollEveryMs?: number | undefined
   readonly connectTimeoutMs?: number | undefined
@@ -61,7 +67,7 @@ const SEVERAL = Number.NaN
  */
 export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): Users {
   const { baseDn, events, pollEveryMs = 1000, now = () => new Date() } = options
-  const { readCredentials, connectTimeoutMs, answerTimeoutMs } = options
+  const { readCredentials, connectTimeoutMs, answerTimeoutMs, oneTrialAtATime = oneAtATimeHere() } = options
   const controllers = controllersOf(
     options.servers.map((url) => ({
       url,
@@ -135,16 +141,49 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     return facts && userOf(facts, options, now().getTime())
   }
 
-  async function guidOfName(name: string): Promise<string | undefined> {
+  function domainNames(): Promise<Domain> {
     domain ??= ask('domain', readDomain).catch((error: unknown) => {
       domain = undefined
       throw error
     })
-    for (const { attribute, value } of nameQueries(name, await domain)) {
+    return domain
+  }
+
+  async function guidOfName(name: string): Promise<string | undefined> {
+    for (const { attribute, value } of nameQueries(name, await domainNames())) {
       const found = await ask('name', (search) => findObjectGuid(search, baseDn, attribute, value))
       if (found !== undefined) return found
     }
     return undefined
+  }
+
+  async function checkPassword(name: string, password: string): Promise<User | 'throttled' | undefined> {
+    if (password === '') return undefined
+    const objectGuid = await guidOfName(name)
+    const account = objectGuid && (await ask('account', (search) => readAccount(search, objectGuid))).value
+    if (!account) {
+      // An unknown name costs a bind as well, so that the time does not tell who there is; nobody's count of wrong passwords moves.
+      await tryPassword(`CN=${randomUUID()},${baseDn}`, password)
+      return undefined
+    }
+    if (!(await mayTry(account.objectGuid))) return 'throttled'
+    // Many at once would all see the same count, here and on other machines.
+    const matches = await oneTrialAtATime(account.objectGuid, async () =>
+      (await mayTry(account.objectGuid)) ? tryPassword(account.dn, password) : 'throttled',
+    )
+    if (matches === 'throttled') return matches
+    const user = matches ? await findUser(account.objectGuid) : undefined
+    return user?.disabled === false ? user : undefined
+  }
+
+  function tryPassword(dn: string, password: string): Promise<boolean> {
+    return measured(events, 'password', () => controllers.checkPassword(dn, password))
+  }
+
+  async function mayTry(objectGuid: string): Promise<boolean> {
+    const { dn } = await domainNames()
+    const { count, policy } = await ask('trials', (search) => readTrials(search, dn, objectGuid))
+    return mayTryPassword(count, policy, now().getTime())
   }
 
   return {
@@ -161,18 +200,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
         const objectGuid = await ask('email', (search) => findObjectGuid(search, baseDn, 'mail', address))
         return objectGuid === undefined ? undefined : findUser(objectGuid)
       }),
-    checkPassword: (name, password) =>
-      available(async () => {
-        if (password === '') return undefined
-        const objectGuid = await guidOfName(name)
-        const account = objectGuid && (await ask('account', (search) => readAccount(search, objectGuid))).value
-        // An unknown name costs a bind as well, so that the time does not tell who there is; nobody's count of bad passwords moves.
-        const dn = account ? account.dn : `CN=${randomUUID()},${baseDn}`
-        const matches = await measured(events, 'password', () => controllers.checkPassword(dn, password))
-        if (!matches || !account) return undefined
-        const user = await findUser(account.objectGuid)
-        return user?.disabled === false ? user : undefined
-      }),
+    checkPassword: (name, password) => available(() => checkPassword(name, password)),
     async close() {
       await stopPolling()
       await controllers.close()
@@ -228,6 +256,19 @@ async function measured<Result>(
     tell(false)
     if (!(error instanceof LdapUnreachable)) events?.({ kind: 'failed', question, cause: error })
     throw error
+  }
+}
+
+function oneAtATimeHere(): OneAtATime {
+  const limits = new Map<string, LimitFunction>()
+  return async (name, work) => {
+    const limit = limits.get(name) ?? pLimit(1)
+    limits.set(name, limit)
+    try {
+      return await limit(work)
+    } finally {
+      if (limit.activeCount + limit.pendingCount === 0) limits.delete(name)
+    }
   }
 }
 

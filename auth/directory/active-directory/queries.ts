@@ -19,7 +19,7 @@ export type Group = { readonly name: string; readonly gidNumber: number | undefi
 export type Position = { readonly controller: string; readonly usn: string }
 
 /** Of the names with the domain in them: `LAB\alice`, `alice@lab.example.test`. */
-export type Domain = { readonly netbiosName: string; readonly dnsName: string }
+export type Domain = { readonly dn: string; readonly netbiosName: string; readonly dnsName: string }
 
 const equals = (attribute: string, value: string | Buffer) => new EqualityFilter({ attribute, value })
 const all = (filters: Filter[]) => new AndFilter({ filters })
@@ -93,13 +93,14 @@ export async function findObjectGuid(
 export async function readDomain(search: Search): Promise<Domain> {
   const root = await search('', { scope: 'base', attributes: ['configurationNamingContext', 'defaultNamingContext'] })
   const [rootDse] = root.entries
+  const dn = text(rootDse, 'defaultNamingContext')
   const { entries } = await search(`CN=Partitions,${text(rootDse, 'configurationNamingContext')}`, {
     scope: 'one',
-    filter: equals('nCName', text(rootDse, 'defaultNamingContext')),
+    filter: equals('nCName', dn),
     attributes: ['nETBIOSName', 'dnsRoot'],
   })
   const [entry] = entries
-  return { netbiosName: text(entry, 'nETBIOSName'), dnsName: text(entry, 'dnsRoot') }
+  return { dn, netbiosName: text(entry, 'nETBIOSName'), dnsName: text(entry, 'dnsRoot') }
 }
 
 function text(entry: Entry | undefined, attribute: string): string {

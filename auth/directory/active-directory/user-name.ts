@@ -10,7 +10,7 @@ export type NameQuery = {
 const NAME_CHARACTERS_MAX = 1024
 
 /** undefined: nobody can have this name. */
-export function nameQueries(name: string, domain: Domain): readonly NameQuery[] {
+export function nameQueries(name: string, domain: Pick<Domain, 'netbiosName' | 'dnsName'>): readonly NameQuery[] {
   if (name === '' || name.length > NAME_CHARACTERS_MAX || name.includes('\0')) return []
   const backslash = name.indexOf('\\')
   if (backslash !== -1) {
