@@ -17,6 +17,7 @@ export { type AuthenticatedForm, type AuthenticateFormOptions, authenticateForm 
 export { type Authenticated, type AuthenticateOptions, authenticateRequest } from './authenticate-request.ts'
 export { type Decision, decide, type ObjectOwnership, type PublicAccessBlock, type Question } from './decide.ts'
 export type { ActiveDirectoryEvent } from './directory/active-directory/active-directory-users.ts'
+export { probeDomain } from './directory/active-directory/probe-domain.ts'
 export type { Directory, NamedUser, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
 export { createLocalUser, type NewLocalUser } from './directory/local-users.ts'
 export { type OpenDirectory, openDirectory, type Provider } from './directory/open-directory.ts'

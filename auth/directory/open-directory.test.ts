@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { createMasterKey, type MasterKey } from '../keys/master-key.ts'
 import { type DomainController, startDomainController } from '../testing/domain-controller.ts'
 import { type Seed, seedDomain } from '../testing/seed-domain.ts'
+import { probeDomain } from './active-directory/probe-domain.ts'
 import { type ActiveDirectoryProvider, type OpenDirectory, openDirectory } from './open-directory.ts'
 
 let folder: string
@@ -137,4 +138,22 @@ it('what it needs and does not find is one sentence before it serves', async () 
   await writeFile(bindPasswordFile, 'secret')
   await chmod(bindPasswordFile, 0o644)
   await expect(open({ bindPasswordFile })).rejects.toThrow('Give it mode 0600')
+})
+
+it('doctor is told what keeps the domain from answering', async () => {
+  const { url } = controller
+  expect(await probeDomain(provider)).toEqual({ failure: undefined, controllers: [] })
+  const one = await probeDomain({ ...provider, servers: ['ldaps://127.0.0.1:1', url] })
+  expect(one).toEqual({
+    failure: undefined,
+    controllers: ['ldaps://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1'],
+  })
+  const none = await probeDomain({ ...provider, servers: ['ldaps://127.0.0.1:1'] })
+  expect(none.failure).toBe('no domain controller answers')
+  expect((await probeDomain({ ...provider, baseDn: 'DC=other,DC=test' })).failure).toMatch(/0x20|0xa/)
+  const bindPasswordFile = join(folder, 'wrong-password')
+  await writeFile(bindPasswordFile, 'wrong', { mode: 0o600 })
+  expect((await probeDomain({ ...provider, bindPasswordFile })).controllers).toEqual([
+    `${url}: the bind account or its password is refused`,
+  ])
 })

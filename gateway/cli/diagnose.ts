@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { access, constants, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { readMasterKey, requireSealingKey } from '#auth'
+import { probeDomain, readMasterKey, requireSealingKey } from '#auth'
 import {
   type Capabilities,
   type MountInfo,
@@ -14,8 +14,10 @@ import {
   usesAuthSys,
 } from '#namespace'
 import { type Config, splitAddress } from '../config.ts'
+import { identityProvider } from '../identity-provider.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
+import { expected } from './expected.ts'
 import { findInstance } from './instance.ts'
 import { findNginxVersion, findProgram } from './nginx-process.ts'
 import { requireFreePort } from './ports.ts'
@@ -35,6 +37,7 @@ const PROBES: readonly Probe[] = [
   probeCertificate,
   probeState,
   probeMasterKey,
+  probeUsers,
   probeTree,
   probeMount,
   probeGroups,
@@ -115,6 +118,15 @@ async function probeMasterKey({ identity, namespace }: Config): Promise<readonly
         ),
       ]
     : [good(`The master key ${masterKeyFile} does not exist yet; the first start makes it.`)]
+}
+
+async function probeUsers(config: Config): Promise<readonly Diagnosis[]> {
+  const provider = identityProvider(config)
+  if (provider.provider === 'local') return []
+  const { failure: broken, controllers } = await expected(() => probeDomain(provider))
+  const away = controllers.map((message) => warning(`A domain controller does not answer: ${message}.`))
+  if (broken !== undefined) return [...away, failure(`The users cannot be read: ${broken}; see [identity].`)]
+  return [...away, good(`The domain ${config.identity.baseDn} answers and shows its users.`)]
 }
 
 async function probeTree({ namespace: { root } }: Config): Promise<readonly Diagnosis[]> {
