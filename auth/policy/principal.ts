@@ -10,9 +10,9 @@ export type Principal =
   | { readonly kind: 'everyone' }
   /** A canonical id, or an account's number: here every user is an account of their own. */
   | { readonly kind: 'account'; readonly id: string }
-  /** By the name in the directory or by the canonical id. */
+  /** By the name in the directory, by the canonical id or, in a Windows domain, by the SID. */
   | { readonly kind: 'user'; readonly name: string }
-  /** A group of the directory, which AWS does not have as a principal. */
+  /** A group of the directory, which AWS does not have as a principal; by its name or SID. */
   | { readonly kind: 'group'; readonly name: string }
   /** Roles and services of AWS: accepted, because policies come with them; nobody here is one. */
   | { readonly kind: 'service'; readonly name: string }
@@ -51,6 +51,13 @@ export function isPrincipal(principal: Principal, identity: Identity | undefined
   if (principal.kind === 'everyone') return true
   if (identity === undefined) return false
   if (principal.kind === 'account') return principal.id === identity.canonicalId
-  if (principal.kind === 'user') return principal.name === identity.userName || principal.name === identity.canonicalId
-  return principal.kind === 'group' && identity.groups.includes(principal.name)
+  const { name } = principal
+  // A user or group may be given a name that looks like the SID of another.
+  if (isSid(name))
+    return principal.kind === 'user' ? name === identity.sid : principal.kind === 'group' && hasGroupSid(identity, name)
+  if (principal.kind === 'user') return name === identity.userName || name === identity.canonicalId
+  return principal.kind === 'group' && identity.groups.includes(name)
 }
+
+const isSid = (name: string): boolean => /^S-1-\d+(?:-\d+)+$/.test(name)
+const hasGroupSid = ({ groupSids }: Identity, sid: string): boolean => groupSids?.includes(sid) === true
