@@ -18,7 +18,7 @@ const TOLD: Told = {
     ),
   reachable: ({ silentMs }, log) => log.info({ silentMs }, 'the domain answers again'),
   revoked: ({ userName, objectGuid, why }, log) => log.info({ userName, objectGuid, why }, 'a user has lost access'),
-  failed: ({ question, cause }, log) => log.error({ question, err: cause }, 'the domain does not tell what is needed'),
+  failed: ({ cause }, log) => log.error({ err: cause }, 'the domain does not tell what is needed'),
 }
 
 /** Each request of a user whom the bind account may not read fails, and says the same. */

@@ -349,6 +349,16 @@ describe('while a controller', () => {
     const { users, events } = open({ baseDn: 'DC=other,DC=example,DC=test' })
     await expect(users.findByName('alice')).rejects.toMatchObject(unavailable)
     await expect(users.findUser(seed.alice.guid)).rejects.toMatchObject(unavailable)
-    expect(events).toContainEqual(expect.objectContaining({ kind: 'failed', question: 'name' }))
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'failed' }))
+  })
+})
+
+it('what makes no sense of an answer is told with the reason, and nobody is refused as unknown for it', async () => {
+  const range = { min: 200_000, max: 400_000, sliceSize: 200_000 } // one slice, and two domains
+  const { users, events } = open({ posixIds: { from: 'sid', range, domainSids: ['S-1-5-21-1-2-3'] } })
+  await expect(users.findUser(seed.alice.guid)).rejects.toMatchObject(unavailable)
+  expect(events).toContainEqual({
+    kind: 'failed',
+    cause: expect.objectContaining({ message: expect.stringContaining('S-1-5-21-1-2-3') }),
   })
 })

@@ -29,7 +29,7 @@ export type ActiveDirectoryEvent =
   | Exclude<KnownUsersEvent, { kind: 'read again' }>
   | { readonly kind: 'asked'; readonly question: Question; readonly seconds: number; readonly answered: boolean }
   /** It has answered, but not with what is needed: the bind account may not read it, or base_dn is another domain's. */
-  | { readonly kind: 'failed'; readonly question: Question; readonly cause: unknown }
+  | { readonly kind: 'failed'; readonly cause: unknown }
   /** Somebody whose keys worked: they no longer do, or the user is in fewer groups. */
   | { readonly kind: 'revoked'; readonly objectGuid: string; readonly userName: string; readonly why: Revocation }
 
@@ -78,7 +78,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
   const ask = <Result>(question: Question, work: (search: Search) => Promise<Result>): Promise<Result> =>
     measured(events, question, () => work((dn: string, search: SearchOptions) => controllers.search(dn, search)))
   const known = knownUsers({
-    read: readFacts,
+    read: (objectGuid, groups) => readFacts(objectGuid, groups).catch(toldWith),
     readPosition: () => ask('position', readPosition),
     graceMs: options.staleGraceMs,
     events: (event) => {
@@ -86,6 +86,11 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
       else tellRevocation(event.before, event.after)
     },
   })
+  /** Known users go on then, so it is not for the one who asks to tell. */
+  function toldWith(cause: unknown): never {
+    if (!(cause instanceof LdapUnreachable)) events?.({ kind: 'failed', cause })
+    throw cause
+  }
   const stopPolling = repeat(pollEveryMs, async () => {
     const revived = controllers.revive()
     if (!known.isReachable()) await revived
@@ -151,7 +156,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
 
   async function guidOfName(name: string): Promise<string | undefined> {
     for (const { attribute, value } of nameQueries(name, await domainNames())) {
-      const found = await ask('name', (search) => findObjectGuid(search, baseDn, attribute, value))
+      const found = await ask('name', (search) => findObjectGuid(search, baseDn, attribute, value)).catch(toldWith)
       if (found !== undefined) return found
     }
     return undefined
@@ -182,7 +187,7 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
 
   async function mayTry(objectGuid: string): Promise<boolean> {
     const { dn } = await domainNames()
-    const { count, policy } = await ask('trials', (search) => readTrials(search, dn, objectGuid))
+    const { count, policy } = await ask('trials', (search) => readTrials(search, dn, objectGuid)).catch(toldWith)
     return mayTryPassword(count, policy, now().getTime())
   }
 
@@ -197,7 +202,9 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     findByEmail: (address) =>
       available(async () => {
         if (address === '' || address.length > ADDRESS_CHARACTERS_MAX || address.includes('\0')) return undefined
-        const objectGuid = await ask('email', (search) => findObjectGuid(search, baseDn, 'mail', address))
+        const objectGuid = await ask('email', (search) => findObjectGuid(search, baseDn, 'mail', address)).catch(
+          toldWith,
+        )
         return objectGuid === undefined ? undefined : findUser(objectGuid)
       }),
     checkPassword: (name, password) => available(() => checkPassword(name, password)),
@@ -254,7 +261,6 @@ async function measured<Result>(
     return result
   } catch (error) {
     tell(false)
-    if (!(error instanceof LdapUnreachable)) events?.({ kind: 'failed', question, cause: error })
     throw error
   }
 }
