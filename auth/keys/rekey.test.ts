@@ -144,7 +144,9 @@ describe('a new master key', () => {
     await expect(readerOn('there')).rejects.toThrow(
       /sealed with the master key [0-9a-f]{8}, which this .* copy the file/,
     )
-    expect(await readdir(join(keysDirectory, '.readers'))).toEqual(['here.json'])
+    // Beside a temporary, where the other one is just saying what it knows now.
+    const readers = (await readdir(join(keysDirectory, '.readers'))).filter((name) => name.endsWith('.json'))
+    expect(readers).toEqual(['here.json'])
     await copy('here', 'there')
     await readerOn('there')
   })
