@@ -41,6 +41,7 @@ export { type LineNeeds, readLineNeeds, rekeyMasterKey, retireMasterKeys } from 
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 export { openSessions, SESSION_POLICY_MAX_CHARACTERS, type SessionCredentials, type Sessions } from './keys/sessions.ts'
 export { type ConditionContext, principalArn } from './policy/context.ts'
+export { groupPolicyStore } from './policy/group-policies.ts'
 export { isPublicPolicy } from './policy/is-public-policy.ts'
 export { parseIdentityPolicy } from './policy/parse-identity-policy.ts'
 export { parsePolicy } from './policy/parse-policy.ts'

@@ -54,7 +54,7 @@ export type Decision = {
 }
 
 export function decide(question: Question): Decision {
-  const refusal = whySessionRefuses(question)
+  const refusal = whySessionRefuses(question) ?? whyGroups(question, 'Deny')
   return refusal === undefined ? decideForUser(question) : deny(refusal)
 }
 
@@ -71,6 +71,23 @@ function whySessionRefuses(question: Question): string | undefined {
   return statement === undefined
     ? `the session policy of ${nameOf(identity)} does not allow ${action}`
     : `${statement.name} of the session policy of ${nameOf(identity)} denies`
+}
+
+/**
+ * The first line of the groups' policies with this effect.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+ */
+function whyGroups(question: Question, effect: Statement['effect']): string | undefined {
+  const { identity } = question
+  if (identity?.groupPolicies === undefined) return undefined
+  const asked = { ...question, resource: arnOf(question), context: contextFor(question) }
+  for (const { name, group, policy } of identity.groupPolicies) {
+    const statement = evaluate(policy, asked)
+    if (statement?.effect === effect) {
+      return `${statement.name} of the policy ${name} attached to the group ${group} ${effect === 'Deny' ? 'denies' : 'allows'}`
+    }
+  }
+  return undefined
 }
 
 function decideForUser(question: Question): Decision {
@@ -142,9 +159,11 @@ function whyBucketAllows(
   if (uploadActions.has(action) && identity !== undefined && object?.ownerId === identity.canonicalId) {
     return `${nameOf(identity)} began the upload`
   }
-  if (statement === undefined || policy === undefined) return undefined
-  if (publicAccess?.restrictPublicBuckets && isPublicPolicy(policy)) return undefined
-  return `${statement.name} of the bucket policy allows`
+  if (statement !== undefined && policy !== undefined) {
+    const isRestricted = publicAccess?.restrictPublicBuckets && isPublicPolicy(policy)
+    if (!isRestricted) return `${statement.name} of the bucket policy allows`
+  }
+  return whyGroups(question, 'Allow')
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions */

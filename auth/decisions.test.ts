@@ -19,6 +19,8 @@ type Row = {
   readonly policy?: readonly object[]
   /** Of the session policy, which has no principals. */
   readonly session?: readonly object[]
+  /** Of the policy `team` attached to Domain Users, which everybody is in. */
+  readonly group?: readonly object[]
   readonly bucketAcl?: readonly (readonly string[])[]
   readonly object?: { readonly owner?: string; readonly acl?: readonly (readonly string[])[] }
   readonly ownership?: string
@@ -60,7 +62,10 @@ it.each(['s3:*', 's3:Get*', '*', 's3:PutObject'])(
 
 function questionOf(row: Row): Question {
   return {
-    identity: row.who === 'anonymous' ? undefined : { ...identityOf(row.who), sessionPolicy: sessionOf(row) },
+    identity:
+      row.who === 'anonymous'
+        ? undefined
+        : { ...identityOf(row.who), sessionPolicy: sessionOf(row), groupPolicies: groupPoliciesOf(row) },
     action: row.action,
     resource: { bucket: 'photos', key: row.key },
     bucketOwnerId: people.get('alice'),
@@ -83,6 +88,10 @@ function identityOf(name: string): Identity {
 
 function sessionOf({ session }: Row): Identity['sessionPolicy'] {
   return session && parseIdentityPolicy(documentOf(session))
+}
+
+function groupPoliciesOf({ group }: Row): Identity['groupPolicies'] {
+  return group && [{ name: 'team', group: 'Domain Users', policy: parseIdentityPolicy(documentOf(group)) }]
 }
 
 function documentOf(statements: readonly object[], version = '2012-10-17'): string {

@@ -1,4 +1,4 @@
-import type { Policy } from './policy/policy.ts'
+import type { GroupPolicy, Policy } from './policy/policy.ts'
 
 /** Who a request is from, as the directory knows them. */
 export type Identity = {
@@ -18,4 +18,6 @@ export type Identity = {
   readonly accessKeyId: string
   /** Of temporary credentials that may do less than their user: only what it allows as well. */
   readonly sessionPolicy?: Policy | undefined
+  /** Of the groups; without it there are none. */
+  readonly groupPolicies?: readonly GroupPolicy[] | undefined
 }

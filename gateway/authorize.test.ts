@@ -286,3 +286,35 @@ it('blocks what the configuration blocks for every bucket', async () => {
   })
   await expect(blocked).rejects.toEqual(denied)
 })
+
+it('a policy of a group may ask about the request and the tags of the object', async () => {
+  const { namespace } = await bucketHarness()
+  await namespace.objects.put(
+    { bucket: 'photos', key: 'tagged' },
+    { headers: {}, metadata: {}, tags: [{ key: 'team', value: 'blue' }] },
+    { bytes: Readable.from([]), sizeBytes: 0, digests: [], verify: () => undefined },
+    {},
+  )
+  const Condition = {
+    IpAddress: { 'aws:SourceIp': '192.0.2.0/24' },
+    StringEquals: { 's3:ExistingObjectTag/team': 'blue' },
+  }
+  const Statement = { Effect: 'Allow', Action: 's3:GetObject', Resource: '*', Condition }
+  const policy = parseIdentityPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))
+  const identity = { ...bob, groupPolicies: [{ name: 'team', group: 'staff', policy }] }
+  const may = (url: string, client: string) => ask(namespace, getObject, { url, identity, client }).access
+  await expect(may('/photos/tagged', '192.0.2.7')).resolves.toBeDefined()
+  await expect(may('/photos/tagged', '198.51.100.7')).rejects.toEqual(denied)
+  await expect(may('/photos/a', '192.0.2.7')).rejects.toEqual(denied)
+})
+
+it('a Deny of a group may ask about the request where no bucket is asked', async () => {
+  const { namespace } = await bucketHarness()
+  const Condition = { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } }
+  const Statement = { Effect: 'Deny', Action: 's3:ListAllMyBuckets', Resource: '*', Condition }
+  const policy = parseIdentityPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))
+  const identity = { ...bob, groupPolicies: [{ name: 'team', group: 'staff', policy }] }
+  const may = (client: string) => ask(namespace, listBuckets, { url: '/', identity, client }).access
+  await expect(may('192.0.2.7')).rejects.toEqual(denied)
+  await expect(may('198.51.100.7')).resolves.toBeDefined()
+})

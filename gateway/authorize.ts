@@ -40,7 +40,7 @@ export async function authorize(input: AuthorizeInput): Promise<Access> {
   if (action === undefined) return access
   if (request.bucket === '' || BEFORE_THE_BUCKET.has(action)) {
     const resource = { bucket: request.bucket, key: '' }
-    const conditions = identity?.sessionPolicy && conditionContext(request, input.circumstances)
+    const conditions = hasPolicies(identity) ? conditionContext(request, input.circumstances) : undefined
     const asked = { identity, action, resource: { bucket: request.bucket || undefined }, conditions }
     enforce(input, action, resource, decide(asked))
     return access
@@ -91,13 +91,16 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
     async require(action: string, resource: Resource, more?: Pick<Asked, 'ofNewObject'>) {
       const access = await of(resource.bucket)
       // Only policies have conditions.
-      if (access.policy !== undefined || identity?.sessionPolicy !== undefined)
-        context ??= conditionContext(request, circumstances)
+      if (access.policy !== undefined || hasPolicies(identity)) context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
       const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map(), ...more }
       enforce(input, action, resource, await decideAccess(asked))
     },
   }
+}
+
+function hasPolicies(identity: Identity | undefined): boolean {
+  return identity?.sessionPolicy !== undefined || identity?.groupPolicies !== undefined
 }
 
 function enforce({ decided }: AuthorizeInput, action: string, resource: Resource, decision: Decision): void {

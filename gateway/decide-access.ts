@@ -61,7 +61,7 @@ const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAll
 export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource, ofNewObject = false } = asked
   const { bucket, ownership } = access
-  const asksForTags = [access.policy, identity?.sessionPolicy].some((policy) => policy?.asksForTags)
+  const asksForTags = policiesFor(asked).some((policy) => policy?.asksForTags)
   const isOwner = identity?.canonicalId === bucket.owner.canonicalId
   const isAbout = !ofNewObject && ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.
@@ -86,6 +86,11 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   const mayKnow = isOwner && decision.allow ? decision : await decideAccess(listingOf(asked))
   if (mayKnow.allow) throw looked
   return mayKnow
+}
+
+function policiesFor({ access, identity }: Asked) {
+  const ofGroups = identity?.groupPolicies?.map(({ policy }) => policy) ?? []
+  return [access.policy, identity?.sessionPolicy, ...ofGroups]
 }
 
 /** May they list the bucket, as far as to this key? */

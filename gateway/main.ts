@@ -93,6 +93,7 @@ async function run(config: Config, index: number): Promise<void> {
   const directory = await openDirectory({
     provider: identityProvider(config),
     keysDirectory,
+    policiesDirectory: join(config.namespace.root, '.causeway', 'policies'),
     masterKey,
     problems: (problem) => log.warn(problem, 'the user directory has a problem'),
     events: directoryEvents(log, metrics),

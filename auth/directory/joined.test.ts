@@ -12,6 +12,7 @@ function directoryOf(answer: Awaited<ReturnType<Users['checkPassword']>>, found:
     findUser: async () => found,
     findByName: async () => found,
     findByCanonicalId: async () => found,
+    findGroup: async () => undefined,
     findByEmail: async () => found,
     checkPassword: async (name) => {
       asked.push(name)

@@ -8,7 +8,7 @@ import { type LocalUsers, openLocalUsers } from './local-users.ts'
 /** The embedded default: users of a TOML file, access keys of the key store. */
 export type LocalDirectory = Directory & {
   readonly keys: KeyStore
-  readonly users: Pick<LocalUsers, 'findUser' | 'findByName' | 'listUsers'>
+  readonly users: Pick<LocalUsers, 'findUser' | 'findByName' | 'findGroup' | 'listUsers'>
 }
 
 export type LocalDirectoryOptions = {

@@ -110,6 +110,9 @@ export async function openLocalUsers({ path, problems, checkEveryMs = 1000 }: Lo
       const [found, another] = (await listUsers()).filter(({ email }) => email?.toLowerCase() === wanted)
       return another === undefined ? found : undefined
     },
+    async findGroup(name) {
+      return (await listUsers()).some(({ groups }) => groups.includes(name)) ? { name } : undefined
+    },
     listUsers,
     async checkPassword(name, password) {
       const found = (await current()).users.get(name)

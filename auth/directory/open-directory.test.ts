@@ -42,7 +42,12 @@ afterAll(async () => {
 /** As a worker has it. */
 async function open(changes: Partial<ActiveDirectoryProvider> = {}): Promise<OpenDirectory> {
   const keysDirectory = join(folder, 'keys')
-  const directory = await openDirectory({ provider: { ...provider, ...changes }, keysDirectory, masterKey })
+  const directory = await openDirectory({
+    provider: { ...provider, ...changes },
+    keysDirectory,
+    policiesDirectory: `${keysDirectory}-policies`,
+    masterKey,
+  })
   onTestFinished(() => directory.close())
   return directory
 }

@@ -9,6 +9,9 @@ export type User = Omit<Identity, 'accessKeyId'> & {
   readonly whyNoPosix?: string | undefined
 }
 
+/** `sid` in a Windows domain, where names change. */
+export type Group = { readonly name: string; readonly sid?: string | undefined }
+
 /** Who there is, without keys. Every provider has this shape and passes the same tests; directory.ts joins it with the keys. */
 export type Users = {
   /** Disabled users are answered as such, here and below. */
@@ -18,6 +21,8 @@ export type Users = {
   findByCanonicalId(canonicalId: string): Promise<User | undefined>
   /** In any case of letters. undefined also where two users have the address. */
   findByEmail(address: string): Promise<User | undefined>
+  /** By name, or in a Windows domain by name or SID. A provider that has only users knows the groups that a user is in. */
+  findGroup(name: string): Promise<Group | undefined>
   /**
    * undefined for an unknown or disabled user and for a wrong password, in about the same time. 'throttled': so many wrong ones were tried that
    * this one, right or wrong, was not: another would bring the account near the lockout of its domain. Never asked with an empty

@@ -9,6 +9,9 @@ export type Policy = {
   readonly asksForTags: boolean
 }
 
+/** Attached to a group of the caller; `group` as it was called then. */
+export type GroupPolicy = { readonly name: string; readonly group: string; readonly policy: Policy }
+
 export type Statement = {
   /** `statement 'Sid'`, or its number counted from 1: for reasons. */
   readonly name: string

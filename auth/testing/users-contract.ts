@@ -49,6 +49,18 @@ export function itKeepsTheContractOfUsers(provider: string, start: () => Promise
       expect(await users.findByEmail(people.alice.email.toUpperCase())).toEqual(alice)
     })
 
+    it('finds a group that a user is in, and no group by what is none', async () => {
+      const [name = ''] = people.groups
+      const group = await users.findGroup(name)
+      expect(group?.name).toBe(name)
+      if (group?.sid !== undefined) {
+        expect(alice.groupSids).toContain(group.sid)
+        expect(await users.findGroup(group.sid)).toEqual(group)
+      }
+      for (const text of [...HOSTILE, people.alice.name, 'S-1-5-21-1-2-3-4'])
+        expect(await users.findGroup(text)).toBeUndefined()
+    })
+
     it('answers the same in every process, and to many at once who are the first to ask', async () => {
       const other = await people.open()
       const answers = await Promise.all(Array.from({ length: 16 }, () => other.findUser(alice.id)))

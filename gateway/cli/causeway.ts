@@ -9,6 +9,7 @@ import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { explainCommand } from './explain.ts'
 import { keysCommand } from './keys.ts'
+import { policiesCommand } from './policies.ts'
 import { sentenceOf } from './sentence.ts'
 import { serveCommand } from './serve.ts'
 import { stopCommand } from './stop.ts'
@@ -19,6 +20,7 @@ const program = new Command('causeway')
   .addCommand(stopCommand)
   .addCommand(keysCommand)
   .addCommand(bucketsCommand)
+  .addCommand(policiesCommand)
   .addCommand(doctorCommand)
   .addCommand(explainCommand)
   .addCommand(checkCommand)

@@ -180,3 +180,48 @@ test('what is mistyped is told in a line, with exit code 1', async () => {
     expect(stderr, line).not.toMatch(/\n\s+at /)
   }
 })
+
+test('a policy is stored, attached to a group, named by explain, detached and removed', async () => {
+  const file = join(home, 'team.json')
+  const statement = { Sid: 'Read', Effect: 'Allow', Action: 's3:ListBucket', Resource: '*' }
+  await writeFile(file, JSON.stringify({ Version: '2012-10-17', Statement: statement }))
+  await writeFile(
+    join(home, 'state/users.toml'),
+    '[[users]]\nname = "owen"\n[[users]]\nname = "pat"\ngroups = ["team"]\n',
+  )
+  expect(await causeway('buckets create of-owen --owner owen')).toEqual(succeeded(''))
+  expect(await causeway(`policies put team-reads ${file}`)).toEqual(succeeded(''))
+  expect((await causeway('policies list')).stdout).toMatch(/^POLICY +GROUP +SID\nteam-reads +- +-$/)
+  expect((await causeway('explain --as pat s3:ListBucket of-owen')).stdout).toContain('denied: ')
+  expect(await causeway('policies attach team-reads team')).toEqual(succeeded(''))
+  expect((await causeway('policies list')).stdout).toMatch(/\nteam-reads +team +-$/)
+  expect((await causeway('explain --as pat s3:ListBucket of-owen')).stdout).toContain(
+    "allowed: statement 'Read' of the policy team-reads attached to the group team allows",
+  )
+  expect(await causeway('policies remove team-reads')).toEqual(
+    failed('The policy team-reads is attached to groups; take it from them first with `causeway policies detach`.'),
+  )
+  expect(await causeway('policies detach team-reads team')).toEqual(succeeded(''))
+  expect(await causeway('policies remove team-reads')).toEqual(succeeded(''))
+  expect((await causeway('policies list')).stdout).not.toContain('team-reads')
+})
+
+test('policies refuses with a sentence', async () => {
+  const file = join(home, 'bad.json')
+  await writeFile(
+    file,
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}}',
+  )
+  const list = '`causeway policies list` shows'
+  expect(await causeway(`policies put bad ${file}`)).toEqual(failed('Policy document should not specify a principal.'))
+  expect(await causeway(`policies put .bad ${file}`)).toEqual(
+    failed('".bad" is no name of a policy; use up to 128 letters, digits and +=,.@_- without a dot in front.'),
+  )
+  expect(await causeway('policies attach bad nobodies')).toEqual(
+    failed('There is no group nobodies; check the spelling.'),
+  )
+  expect(await causeway('policies detach bad nobodies')).toEqual(
+    failed(`The policy bad is not attached to nobodies; ${list} what is attached.`),
+  )
+  expect(await causeway('policies remove bad')).toEqual(failed(`There is no policy bad; ${list} those there are.`))
+})

@@ -63,11 +63,11 @@ type From = {
 export async function explain(from: From, user: User | undefined, question: Question): Promise<Decision> {
   const { action, resource, versionId, condition } = question
   const identity = user && { ...user, accessKeyId: '' }
-  if (resource === undefined) return decide({ identity, action, resource: {} })
+  if (resource === undefined) return decide({ identity, action, resource: {}, conditions: condition })
   const slash = resource.indexOf('/')
   const bucket = slash === -1 ? resource : resource.slice(0, slash)
   const key = slash === -1 ? '' : resource.slice(slash + 1)
-  if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket } })
+  if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket }, conditions: condition })
   const namespace = from.namespace(identity)
   const access = await readBucketAccess(namespace, bucket, from.s3)
   return decideAccess({ identity, namespace, access, action, resource: { bucket, key, versionId }, context: condition })
@@ -76,7 +76,7 @@ export async function explain(from: From, user: User | undefined, question: Ques
 async function readUser({ directory }: Operator, name: string): Promise<User> {
   const user = await directory.users.findByName(name)
   if (user === undefined) throw new CommandError(`There is no user ${name}; check the spelling.`)
-  return user
+  return directory.withPolicies(user)
 }
 
 async function findAuthSysMounts({ config }: Operator): Promise<readonly string[]> {

@@ -15,6 +15,7 @@ export type Operator = {
   readonly namespace: OpenNamespace
   readonly directory: OpenDirectory
   readonly keysDirectory: string
+  readonly policiesDirectory: string
   close(): Promise<void>
 }
 
@@ -50,11 +51,13 @@ export async function openOperator({ config }: Place): Promise<Operator> {
     }),
   )
   const keysDirectory = join(root, '.causeway/keys')
+  const policiesDirectory = join(root, '.causeway/policies')
   const directory = await expected(async () => {
     await requireSealingKey(keysDirectory, masterKey)
     return openDirectory({
       provider: identityProvider(config),
       keysDirectory,
+      policiesDirectory,
       masterKey,
       problems: ({ what, path, cause }) =>
         complain(`${path}: ${what}${cause instanceof Error ? ` (${cause.message})` : ''}`),
@@ -72,6 +75,7 @@ export async function openOperator({ config }: Place): Promise<Operator> {
     namespace,
     directory,
     keysDirectory,
+    policiesDirectory,
     async close() {
       await directory.close()
       await namespace.close()

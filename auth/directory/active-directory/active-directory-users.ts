@@ -14,6 +14,7 @@ import { mayTryPassword, readTrials } from './password-trials.ts'
 import {
   type Answer,
   type Domain,
+  findGroup,
   findObjectGuid,
   type Group,
   readAccount,
@@ -206,6 +207,11 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
           toldWith,
         )
         return objectGuid === undefined ? undefined : findUser(objectGuid)
+      }),
+    findGroup: (name) =>
+      available(async () => {
+        if (name === '' || name.length > ADDRESS_CHARACTERS_MAX || name.includes('\0')) return undefined
+        return ask('groups', (search) => findGroup(search, baseDn, name)).catch(toldWith)
       }),
     checkPassword: (name, password) => available(() => checkPassword(name, password)),
     async close() {

@@ -90,6 +90,27 @@ export async function findObjectGuid(
   return found === undefined || another !== undefined ? undefined : objectGuidText(bytes(found, 'objectGUID'))
 }
 
+/** By sAMAccountName or SID. undefined also where several groups have the name. */
+export async function findGroup(
+  search: Search,
+  baseDn: string,
+  name: string,
+): Promise<{ readonly name: string; readonly sid: string } | undefined> {
+  const isSid = /^S-1-\d+(?:-\d+)+$/.test(name)
+  const { entries } = await search(baseDn, {
+    scope: 'sub',
+    filter: all([
+      equals('objectCategory', 'group'),
+      isSid ? equals('objectSid', objectSidBytes(name)) : equals('sAMAccountName', name),
+    ]),
+    attributes: ['objectSid', 'sAMAccountName'],
+    explicitBufferAttributes: ['objectSid'],
+  })
+  const [found, another] = entries
+  if (found === undefined || another !== undefined) return undefined
+  return { name: text(found, 'sAMAccountName'), sid: objectSidText(bytes(found, 'objectSid')) }
+}
+
 export async function readDomain(search: Search): Promise<Domain> {
   const root = await search('', { scope: 'base', attributes: ['configurationNamingContext', 'defaultNamingContext'] })
   const [rootDse] = root.entries
