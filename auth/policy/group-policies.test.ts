@@ -121,16 +121,34 @@ it('sees within two seconds what another process changes', async () => {
 })
 type Who = Parameters<LiveGroupPolicies['withPolicies']>[0]
 
-it.each(['read.json', '.attachments.json'])('takes a damaged %s for none, and tells it once', async (file) => {
-  await store.put('read', read)
-  await store.attach('read', { name: 'staff' })
-  await writeFile(join(directory, file), '{')
-  const problems: string[] = []
-  live = await openGroupPolicies({ directory, problems: ({ path }) => problems.push(path), checkEveryMs: 5 })
-  expect(namesOf({ groups: ['staff'] })).toBeUndefined()
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  expect(problems).toEqual([join(directory, file)])
-})
+it.each(['read.json', '.attachments.json'])(
+  'takes a %s that is damaged from the start for none, and tells it once',
+  async (file) => {
+    await store.put('read', read)
+    await store.attach('read', { name: 'staff' })
+    await writeFile(join(directory, file), '{')
+    const problems: string[] = []
+    live = await openGroupPolicies({ directory, problems: ({ path }) => problems.push(path), checkEveryMs: 5 })
+    expect(namesOf({ groups: ['staff'] })).toBeUndefined()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(problems).toEqual([join(directory, file)])
+  },
+)
+
+it.each(['read.json', '.attachments.json'])(
+  'keeps the last good state where %s is damaged while it runs',
+  async (file) => {
+    await store.put('read', read)
+    await store.attach('read', { name: 'staff' })
+    const problems: string[] = []
+    live = await openGroupPolicies({ directory, problems: ({ path }) => problems.push(path), checkEveryMs: 5 })
+    await writeFile(join(directory, file), '{')
+    await vi.waitFor(() => expect(problems).toEqual([join(directory, file)]))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(namesOf({ groups: ['staff'] })).toEqual(['read'])
+    expect(problems).toHaveLength(1)
+  },
+)
 
 it('changes nothing where it cannot tell what is attached', async () => {
   await store.put('read', read)

@@ -23,7 +23,8 @@ export type LiveGroupPoliciesOptions = {
 }
 
 /**
- * What is damaged allows nothing and denies nothing, and is told once. What cannot be read at the moment stays as it was.
+ * What is damaged, or cannot be read at the moment, stays as it was: neither does a slip of an editor lift a Deny. It is told once. What is damaged from
+ * the start allows nothing and denies nothing.
  * Texts are read rather than times looked at: opening a file is what makes an NFS client ask its server.
  */
 export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Promise<LiveGroupPolicies> {
@@ -41,8 +42,8 @@ export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Prom
     try {
       return parseIdentityPolicy(text)
     } catch (cause) {
-      problems?.({ what: 'a policy of a group is damaged and counts for nothing', path, cause })
-      return undefined
+      problems?.({ what: 'a policy of a group is damaged; the last good one stays in force', path, cause })
+      return known?.policy
     }
   }
 
@@ -50,8 +51,8 @@ export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Prom
     try {
       return parseAttachments(text)
     } catch (cause) {
-      problems?.({ what: 'what is attached to groups is damaged; no policy of a group counts', path, cause })
-      return []
+      problems?.({ what: 'what is attached to groups is damaged; the last good state stays in force', path, cause })
+      return attachments
     }
   }
 
