@@ -1,4 +1,4 @@
-import type { Identity } from '../identity.ts'
+import type { Person } from '../person.ts'
 
 /** What a request says about itself, by condition key in lower case: `aws:sourceip`, `s3:prefix`, `s3:existingobjecttag/a`. */
 export type ConditionContext = ReadonlyMap<string, readonly string[]>
@@ -9,7 +9,7 @@ export type Context = (key: string) => readonly string[] | undefined
 export const noContext: Context = () => undefined
 
 /** The caller's own keys come from the identity and nowhere else. */
-export function contextOf(identity: Identity | undefined, conditions: ConditionContext | undefined): Context {
+export function contextOf(identity: Person | undefined, conditions: ConditionContext | undefined): Context {
   return (key) => {
     const own = identityKeys.get(key)
     if (own === undefined) return conditions?.get(key)
@@ -19,12 +19,12 @@ export function contextOf(identity: Identity | undefined, conditions: ConditionC
 }
 
 /** Of a session it is its user's. */
-export function principalArn({ canonicalId, userName }: Identity): string {
+export function principalArn({ canonicalId, userName }: Person): string {
   return `arn:aws:iam::${canonicalId}:user/${userName}`
 }
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html: every user here is an account of their own. */
-const identityKeys = new Map<string, (identity: Identity | undefined) => string | undefined>([
+const identityKeys = new Map<string, (identity: Person | undefined) => string | undefined>([
   ['aws:principalaccount', (identity) => identity?.canonicalId],
   ['aws:principalarn', (identity) => identity && principalArn(identity)],
   ['aws:principalisawsservice', () => 'false'],

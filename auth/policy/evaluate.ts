@@ -1,13 +1,13 @@
 /** What a policy says to one question. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html */
 
-import type { Identity } from '../identity.ts'
+import type { Person } from '../person.ts'
 import type { Context } from './context.ts'
 import { matchesPattern } from './pattern.ts'
 import type { Matched, Policy, Statement } from './policy.ts'
 import { isPrincipal } from './principal.ts'
 
 type Asked = {
-  readonly identity: Identity | undefined
+  readonly identity: Person | undefined
   readonly action: string
   /** `arn:aws:s3:::bucket/key` */
   readonly resource: string

@@ -2,7 +2,7 @@
  * Who a statement is about.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/security_iam_service-with-iam.html#s3-bucket-user-policy-specifying-principal-intro
  */
-import type { Identity } from '../identity.ts'
+import type { Person } from '../person.ts'
 import { malformed } from './malformed.ts'
 
 export type Principal =
@@ -47,7 +47,7 @@ function parseAws(value: string): Principal | undefined {
   return { kind: type === 'group' ? 'group' : 'user', name }
 }
 
-export function isPrincipal(principal: Principal, identity: Identity | undefined): boolean {
+export function isPrincipal(principal: Principal, identity: Person | undefined): boolean {
   if (principal.kind === 'everyone') return true
   if (identity === undefined) return false
   if (principal.kind === 'account') return principal.id === identity.canonicalId
@@ -60,4 +60,4 @@ export function isPrincipal(principal: Principal, identity: Identity | undefined
 }
 
 const isSid = (name: string): boolean => /^S-1-\d+(?:-\d+)+$/.test(name)
-const hasGroupSid = ({ groupSids }: Identity, sid: string): boolean => groupSids?.includes(sid) === true
+const hasGroupSid = ({ groupSids }: Person, sid: string): boolean => groupSids?.includes(sid) === true
