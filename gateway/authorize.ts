@@ -6,13 +6,13 @@ import { AuthError, type ConditionContext, type Decision, decide, type Identity 
 import type { Namespace } from '#namespace'
 import type { Access, Resource } from './access.ts'
 import { type BucketAccess, readBucketAccess } from './bucket-access.ts'
+import { bypassesGovernance } from './bypasses-governance.ts'
 import { type Circumstances, conditionContext } from './condition-context.ts'
 import type { S3Config } from './config.ts'
 import { type Asked, decideAccess } from './decide-access.ts'
 import type { Operation } from './operation.ts'
 import { copySource } from './operations/copy-source.ts'
 import { checkExpectedBucketOwner } from './operations/expected-bucket-owner.ts'
-import { bypassesGovernance } from './operations/object-lock.ts'
 import type { S3Request } from './s3-request.ts'
 
 export type AuthorizeInput = {

@@ -1,6 +1,6 @@
+import { bypassesGovernance } from '../bypasses-governance.ts'
 import { defineOperation } from '../operation.ts'
 import { deletePrecondition } from '../preconditions.ts'
-import { bypassesGovernance } from './object-lock.ts'
 import { requestedVersion } from './version-id.ts'
 
 /**

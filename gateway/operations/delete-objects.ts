@@ -2,12 +2,12 @@ import pLimit from 'p-limit'
 import type { Static } from 'typebox'
 import { AuthError } from '#auth'
 import { NamespaceError } from '#namespace'
+import { bypassesGovernance } from '../bypasses-governance.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { type Call, defineOperation } from '../operation.ts'
 import { entryPrecondition } from '../preconditions.ts'
 import { s3Errors } from '../s3-errors.ts'
 import { Delete, DeleteResult } from '../shapes.ts'
-import { bypassesGovernance } from './object-lock.ts'
 import { xmlReply } from './xml-reply.ts'
 
 type Entry = Static<typeof Delete>['Object'][number]

@@ -5,7 +5,6 @@ import { findBucketDocument } from '../bucket-documents.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { lockFrom, type ObjectLock } from '../object-lock-headers.ts'
 import type { Call } from '../operation.ts'
-import type { S3Headers } from '../s3-request.ts'
 
 /** P-194: retention and hold are only where the bucket has object lock. Throws InvalidRequest. */
 export async function requireObjectLock(namespace: Namespace, bucket: string): Promise<ObjectLockDocument> {
@@ -45,7 +44,3 @@ export async function defaultRetention({
   until.setUTCFullYear(until.getUTCFullYear() + (rule.years ?? 0))
   return { mode: rule.mode, until: until.toISOString() }
 }
-
-/** The caller wants to pass over GOVERNANCE; tolerated where nothing is locked (P-152). */
-export const bypassesGovernance = (headers: S3Headers): boolean =>
-  headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true'

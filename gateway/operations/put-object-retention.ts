@@ -1,10 +1,11 @@
 import type { Static } from 'typebox'
 import type { Retention } from '#namespace'
+import { bypassesGovernance } from '../bypasses-governance.ts'
 import { GatewayError } from '../gateway-error.ts'
 import { checkFuture, parseRetainUntil } from '../object-lock-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { ObjectRetention } from '../shapes.ts'
-import { bypassesGovernance, requireObjectLock } from './object-lock.ts'
+import { requireObjectLock } from './object-lock.ts'
 import { checkRetentionChange } from './retention-change.ts'
 import { requestedVersion } from './version-id.ts'
 
