@@ -293,7 +293,8 @@ const IdentitySection = Type.Object(
       POSIX_ID_MAX,
     ),
     rfc2307_id_max: count('rfc2307: the highest number that is taken for a uid or gid.', POSIX_ID_MAX, 1, POSIX_ID_MAX),
-    session_seconds_max: count('How long temporary keys of STS may hold at most.', 43_200, 900, 31_536_000),
+    // A week: so long a former line of the master key is kept for tokens (auth/keys/rekey.ts).
+    session_seconds_max: count('How long temporary keys of STS may hold at most.', 43_200, 900, 604_800),
   },
   { description: 'Users and their keys.' },
 )

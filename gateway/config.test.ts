@@ -108,6 +108,10 @@ describe('a mistake is one sentence with the key, the value and what would be ri
       '[listn] is not a section; the sections are listen, tls, namespace, identity, s3, pool, limits, admin, log, state.',
     ],
     ['region = "x"', `region is "x" outside any section in FILE; put it below a section such as [listen].`],
+    [
+      '[identity]\nsession_seconds_max = 604801',
+      'identity.session_seconds_max is 604801; it must be a whole number from 900 to 604800.',
+    ],
     ['[pool]\nworkers = 0', 'pool.workers is 0; it must be "auto" or a whole number from 1 to 256.'],
     ['[pool]\nworkers = "two"', 'pool.workers is "two"; it must be "auto" or a whole number from 1 to 256.'],
     [
