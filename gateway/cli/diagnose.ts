@@ -18,8 +18,9 @@ import { identityProvider } from '../identity-provider.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
 import { expected } from './expected.ts'
+import { findProgram } from './find-program.ts'
 import { findInstance } from './instance.ts'
-import { findNginxVersion, findProgram } from './nginx-process.ts'
+import { findNginxVersion } from './nginx-process.ts'
 import { requireFreePort } from './ports.ts'
 
 /** failure: cannot work. warning: will hurt. */
