@@ -45,6 +45,7 @@ export {
   realDayMs,
 } from './lifecycle.ts'
 export {
+  identityFaults,
   type MountFault,
   type MountInfo,
   mountFaults,
