@@ -8,7 +8,8 @@ import { createMasterKey, rekeyMasterKey } from '#auth'
 import type { Capabilities, MountInfo } from '#namespace'
 import { loadConfig, underDataDirectory } from '../config.ts'
 import { ensureCertificate } from './certificate.ts'
-import { type Diagnosis, describeGroups, describeMount, diagnose, requireMounts } from './diagnose.ts'
+import { describeGroups, describeMount, diagnose, requireMounts } from './diagnose.ts'
+import type { Diagnosis } from './diagnosis.ts'
 import { ensureDirectories } from './first-run.ts'
 
 let directory: string

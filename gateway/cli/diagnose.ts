@@ -17,18 +17,13 @@ import { type Config, splitAddress } from '../config.ts'
 import { identityProvider } from '../identity-provider.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
+import { probeRights } from './diagnose-rights.ts'
+import { type Diagnosis, failure, good, warning } from './diagnosis.ts'
 import { expected } from './expected.ts'
 import { findProgram } from './find-program.ts'
 import { findInstance } from './instance.ts'
 import { findNginxVersion } from './nginx-process.ts'
 import { requireFreePort } from './ports.ts'
-
-/** failure: cannot work. warning: will hurt. */
-export type Diagnosis = { readonly level: 'good' | 'warning' | 'failure'; readonly sentence: string }
-
-const good = (sentence: string): Diagnosis => ({ level: 'good', sentence })
-const warning = (sentence: string): Diagnosis => ({ level: 'warning', sentence })
-const failure = (sentence: string): Diagnosis => ({ level: 'failure', sentence })
 
 type Probe = (config: Config) => Promise<readonly Diagnosis[]>
 
@@ -42,6 +37,7 @@ const PROBES: readonly Probe[] = [
   probeTree,
   probeMount,
   probeGroups,
+  probeRights,
   probeSpace,
   probeClock,
   probeAudit,
