@@ -19,7 +19,7 @@ export { type Decision, decide, type ObjectOwnership, type PublicAccessBlock, ty
 export type { ActiveDirectoryEvent } from './directory/active-directory/active-directory-users.ts'
 export { probeDomain } from './directory/active-directory/probe-domain.ts'
 export type { Directory, NamedUser, Problem, ReportProblem, SecretAndIdentity } from './directory/directory.ts'
-export { createLocalUser, type NewLocalUser } from './directory/local-users.ts'
+export { createLocalUser, type NewLocalUser, openLocalUsers } from './directory/local-users.ts'
 export { type OpenDirectory, openDirectory, type Provider } from './directory/open-directory.ts'
 export type { PosixIdOptions } from './directory/posix-id.ts'
 export type { User } from './directory/users.ts'

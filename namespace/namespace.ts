@@ -46,6 +46,7 @@ export {
   realDayMs,
 } from './lifecycle.ts'
 export {
+  identityFaults,
   type MountFault,
   type MountInfo,
   mountFaults,
