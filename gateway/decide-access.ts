@@ -1,5 +1,5 @@
 /** One question about one resource: looks at what the answer depends on, and asks #auth. */
-import { type ConditionContext, type Decision, decide, type Identity, type Question } from '#auth'
+import { type ConditionContext, type Decision, decide, type Identity, isOwner, type Question } from '#auth'
 import { isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
 import type { Resource } from './access.ts'
 import type { BucketAccess } from './bucket-access.ts'
@@ -62,10 +62,11 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource, ofNewObject = false } = asked
   const { bucket, ownership } = access
   const asksForTags = policiesFor(asked).some((policy) => policy?.asksForTags)
-  const isOwner = identity?.canonicalId === bucket.owner.canonicalId
+  const ownsBucket = isOwner(identity, bucket.owner.canonicalId)
   const isAbout = !ofNewObject && ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.
-  const looks = resource.key !== '' && (asksForTags || (isAbout && (!isOwner || ownership !== 'BucketOwnerEnforced')))
+  const looks =
+    resource.key !== '' && (asksForTags || (isAbout && (!ownsBucket || ownership !== 'BucketOwnerEnforced')))
   const looked = looks ? await look(asked) : undefined
   const stat = looked instanceof NamespaceError ? undefined : looked
   const decision = decide({
@@ -83,7 +84,7 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   if (!isAbout || !(looked instanceof NamespaceError)) return decision
   // Whoever may list is told that it is not there, and nobody else learns which keys there are. For who may know it ends here: an object that comes in
   // this very moment may be one that they may not read.
-  const mayKnow = isOwner && decision.allow ? decision : await decideAccess(listingOf(asked))
+  const mayKnow = ownsBucket && decision.allow ? decision : await decideAccess(listingOf(asked))
   if (mayKnow.allow) throw looked
   return mayKnow
 }

@@ -6,8 +6,7 @@ import { isOwner } from '../owner-ids.ts'
 export type Permission = 'FULL_CONTROL' | 'READ' | 'WRITE' | 'READ_ACP' | 'WRITE_ACP'
 
 export type Grant = {
-  readonly grantee:
-    /** Or a group of the directory, which its canonical id stands for. */
+  readonly grantee: /** Or a group of the directory, which its canonical id stands for. */
     | { readonly kind: 'user'; readonly canonicalId: string; readonly displayName?: string | undefined }
     | { readonly kind: 'group'; readonly uri: string }
   readonly permission: Permission

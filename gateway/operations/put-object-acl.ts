@@ -23,7 +23,7 @@ export const putObjectAcl = defineOperation({
     const { owner: bucketOwner } = await namespace.buckets.read(bucket)
     const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
     if (ownership === 'BucketOwnerEnforced') throw aclsAreOff()
-    const asked = await askedAcl(call)
+    const asked = await askedAcl(call, bucketOwner)
     const access = publicAccessOf(await findBucketDocument(namespace, bucket, 'public-access'), call.s3)
     const { versionId } = await namespace.objects.amend(target, (now) => {
       const acl = grantsOf(asked, { owner: objectOwner(now, bucketOwner), bucketOwner })

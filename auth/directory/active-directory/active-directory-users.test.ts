@@ -62,6 +62,15 @@ describe('a user', () => {
       expect(await users.findByName(name)).toBeUndefined()
   })
 
+  it('is in a group that is found by the names a user could have, too', async () => {
+    const { users } = open()
+    const { sid } = await controller.administrator.find('staff')
+    for (const name of ['staff', 'LAB\\staff', 'lab\\Staff', sid])
+      expect(await users.findGroup(name)).toEqual({ name: 'staff', sid })
+    for (const name of ['OTHER\\staff', 'LAB\\', 'LAB\\alice', '\\staff'])
+      expect(await users.findGroup(name)).toBeUndefined()
+  })
+
   it('is no group and no computer, whoever makes up their canonical id', async () => {
     const { users } = open()
     const group = await controller.administrator.find('staff')

@@ -241,7 +241,9 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     findGroup: (name) =>
       available(async () => {
         if (name === '' || name.length > ADDRESS_CHARACTERS_MAX || name.includes('\0')) return undefined
-        return ask('groups', (search) => findGroup(search, baseDn, name)).catch(toldWith)
+        // `LAB\staff`, as a user may be spelled, too.
+        const [query] = name.includes('\\') ? nameQueries(name, await domainNames()) : [{ value: name }]
+        return query && ask('groups', (search) => findGroup(search, baseDn, query.value)).catch(toldWith)
       }),
     checkPassword: (name, password) => available(() => checkPassword(name, password)),
     async close() {
