@@ -147,6 +147,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       request: s3,
       identity,
       namespace: tree,
+      directory,
       circumstances,
       s3: config.s3,
       decided,
