@@ -40,6 +40,7 @@ export {
 export { type LineNeeds, readLineNeeds, rekeyMasterKey, retireMasterKeys } from './keys/rekey.ts'
 export { type SealedTokens, sealedTokens } from './keys/sealed-token.ts'
 export { openSessions, SESSION_POLICY_MAX_CHARACTERS, type SessionCredentials, type Sessions } from './keys/sessions.ts'
+export { groupOwner, isOwner } from './owner-ids.ts'
 export { type ConditionContext, principalArn } from './policy/context.ts'
 export { groupPolicyStore } from './policy/group-policies.ts'
 export { isPublicPolicy } from './policy/is-public-policy.ts'

@@ -110,7 +110,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
     const decided = exchanges.decisionsOf(exchange)
-    const asked = { operation, request, identity, namespace: treeOf(identity), circumstances, decided }
+    const asked = { operation, request, identity, namespace: treeOf(identity), directory, circumstances, decided }
     const access = await authorize({ ...asked, s3 })
     exchange.authMs = elapsedMs(exchange)
 

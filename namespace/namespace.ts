@@ -54,7 +54,7 @@ export {
   readMountInfo,
   usesAuthSys,
 } from './mount-options.ts'
-export { isFileUser } from './object-stat.ts'
+export { uidOfFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Kernel, Problem } from './place.ts'
 export { openPosixFiles } from './posix-files.ts'

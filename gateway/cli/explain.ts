@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Decision, decide, type Identity, s3Actions, type User } from '#auth'
+import { type Decision, type Directory, decide, type Identity, s3Actions, type User } from '#auth'
 import { type Namespace, readMountInfo, usesAuthSys } from '#namespace'
 import { readBucketAccess } from '../bucket-access.ts'
 import type { S3Config } from '../config.ts'
@@ -40,7 +40,7 @@ export const explainCommand = withPlace(new Command('explain'))
       throw new CommandError(`There is no action ${action}; actions are spelled as in policies, such as s3:GetObject.`)
     await withOperator(options, async (operator) => {
       const user = options.as === undefined ? undefined : await readUser(operator, options.as)
-      const from = { namespace: operator.namespace.as, s3: operator.config.s3 }
+      const from = { namespace: operator.namespace.as, directory: operator.directory, s3: operator.config.s3 }
       const { allow, reason } = await explain(from, user, { action, resource, ...options })
       const lines = identityLines(user, { authSysMounts: await findAuthSysMounts(operator) })
       console.log(lines.join('\n'))
@@ -56,6 +56,7 @@ type Question = Pick<ExplainOptions, 'versionId' | 'condition'> & {
 
 type From = {
   readonly namespace: (caller: Identity | undefined) => Namespace
+  readonly directory: Pick<Directory, 'findByUid'>
   readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
 }
 
@@ -70,7 +71,9 @@ export async function explain(from: From, user: User | undefined, question: Ques
   if (action === 's3:CreateBucket') return decide({ identity, action, resource: { bucket }, conditions: condition })
   const namespace = from.namespace(identity)
   const access = await readBucketAccess(namespace, bucket, from.s3)
-  return decideAccess({ identity, namespace, access, action, resource: { bucket, key, versionId }, context: condition })
+  const { directory } = from
+  const about = { bucket, key, versionId }
+  return decideAccess({ identity, namespace, directory, access, action, resource: about, context: condition })
 }
 
 async function readUser({ directory }: Operator, name: string): Promise<User> {
