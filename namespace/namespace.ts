@@ -18,6 +18,7 @@ import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
 import { listVersions } from './list-versions.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
+import { type ObjectPath, objectPath } from './object-path.ts'
 import { openObject, statObject } from './open-object.ts'
 import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
 import type { Problem, Root } from './place.ts'
@@ -44,6 +45,7 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
+export { askModeBits, isKeptBySticky, type ModeClass, type Permission } from './mode-bits.ts'
 export {
   type MountFault,
   type MountInfo,
@@ -52,6 +54,7 @@ export {
   readMountInfo,
   usesAuthSys,
 } from './mount-options.ts'
+export type { ObjectPath, PathComponent } from './object-path.ts'
 export { isFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'
@@ -93,6 +96,8 @@ export type OpenNamespace = {
   /** Carries out the lifecycle rules of every bucket, unless … as above. `dayMs`: how long a day of theirs is. */
   lifecycle(options: { readonly everyMs: number; readonly dayMs: number }): Promise<Expired | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
+  /** The directories and the file that stand for an object, for who explains the file system's permissions; see object-path.ts. Throws NoSuchBucket. */
+  path(target: ObjectTarget): Promise<ObjectPath>
   /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
   readonly troubles: Roots['troubles']
@@ -142,6 +147,12 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
     check: (what) => checkTree(tree, what),
+    path: (target) =>
+      coded(
+        openPlace(tree, target.bucket, undefined, (name) => findRecord(tree, name)).then((place) =>
+          objectPath(place, target),
+        ),
+      ),
     load: () => ({ ...loadOf(roots), hung: hung() }),
     troubles,
     async close() {

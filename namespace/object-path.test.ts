@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { codeOf, type DocsFixture, openDocs, put } from './testing/fixture.ts'
+
+let fixture: DocsFixture
+
+beforeEach(async () => {
+  fixture = await openDocs()
+})
+
+afterEach(() => fixture.close())
+
+/** Paths count from the root. */
+async function pathOf(key: string, versionId?: string) {
+  const { kind, components } = await fixture.open.path({ bucket: 'docs', key, versionId })
+  const beneath = (path: string) => path.slice(fixture.directory.length + 1)
+  return { kind, components: components.map(({ path, ...rest }) => ({ path: beneath(path), ...rest })) }
+}
+
+async function namesOf(key: string, versionId?: string) {
+  const { kind, components } = await pathOf(key, versionId)
+  return [kind, components.map(({ path }) => path)]
+}
+
+test('an object has every directory from the root of its mount to its file, each with owner and mode', async () => {
+  await put(fixture.namespace, 'docs', 'a/b', 'x')
+  await chmod(fixture.inBucket('a'), 0o2750)
+  await chmod(fixture.inBucket('a/b'), 0o640)
+  const { kind, components } = await pathOf('a/b')
+  expect(kind).toBe('whole')
+  expect(components.map(({ path, type }) => [path, type])).toEqual([
+    ['', 'directory'],
+    ['docs', 'directory'],
+    ['docs/a', 'directory'],
+    ['docs/a/b', 'file'],
+  ])
+  const own = { uid: process.getuid?.(), gid: process.getgid?.() }
+  expect(components.slice(2)).toMatchObject([
+    { mode: 0o2750, ...own, hasAcl: false },
+    { mode: 0o640, ...own, hasAcl: false },
+  ])
+})
+
+test('what there is of the way is told where the rest is missing or something else stands there', async () => {
+  await put(fixture.namespace, 'docs', 'a/b', 'x')
+  await symlink('/etc', fixture.inBucket('link'))
+  expect(await namesOf('a/none/deeper')).toEqual(['partial', ['', 'docs', 'docs/a']])
+  expect(await namesOf('a/b/under')).toEqual(['partial', ['', 'docs', 'docs/a', 'docs/a/b']])
+  expect(await namesOf('link/passwd')).toEqual(['partial', ['', 'docs', 'docs/link']])
+  expect((await pathOf('link/passwd')).components[2]).toMatchObject({ type: 'symlink' })
+  expect(await namesOf('a')).toEqual(['partial', ['', 'docs', 'docs/a']])
+})
+
+test('an object that stepped aside, one of a key that ends in a slash and the bucket itself are where they lie', async () => {
+  await put(fixture.namespace, 'docs', 'a', 'x')
+  await put(fixture.namespace, 'docs', 'a/b', 'x')
+  await put(fixture.namespace, 'docs', 'empty/', '')
+  await put(fixture.namespace, 'docs', 'full/', 'x')
+  expect(await namesOf('a')).toEqual(['whole', ['', 'docs', 'docs/.%=a']])
+  expect(await namesOf('empty/')).toEqual(['whole', ['', 'docs', 'docs/empty']])
+  expect(await namesOf('full/')).toEqual(['whole', ['', 'docs', 'docs/full', 'docs/full/.%e']])
+  expect(await namesOf('')).toEqual(['whole', ['', 'docs']])
+})
+
+test('a bucket mapped deep in the tree has the directories above it, too', async () => {
+  await mkdir(join(fixture.directory, 'deep/er'), { recursive: true })
+  await writeFile(join(fixture.directory, 'deep/er/file'), 'x')
+  const owner = { canonicalId: 'a'.repeat(64), displayName: 'alice' }
+  await fixture.namespace.buckets.map('mapped', join(fixture.directory, 'deep/er'), owner)
+  const { components } = await fixture.open.path({ bucket: 'mapped', key: 'file' })
+  expect(components.map(({ path }) => path.slice(fixture.directory.length))).toEqual([
+    '',
+    '/deep',
+    '/deep/er',
+    '/deep/er/file',
+  ])
+})
+
+test('an older version is its own file alone, the current one has its whole way', async () => {
+  await fixture.namespace.documents.write('docs', 'versioning', { status: 'Enabled' })
+  const before = (await put(fixture.namespace, 'docs', 'a', 'one')).stat.versionId
+  const now = (await put(fixture.namespace, 'docs', 'a', 'two')).stat.versionId
+  expect(await namesOf('a', before)).toEqual(['older', [expect.stringMatching(/^docs\/\.s3\/versions\/a\//)]])
+  expect(await namesOf('a', now)).toEqual(['whole', ['', 'docs', 'docs/a']])
+  expect(await codeOf(pathOf('a', 'no-id'))).toBe('InvalidArgument')
+})
+
+test('a bucket that is not there is NoSuchBucket', async () => {
+  expect(await codeOf(fixture.open.path({ bucket: 'none', key: 'a' }))).toBe('NoSuchBucket')
+})
+
+test('an ACL beside the mode is noticed', async ({ skip }) => {
+  await writeFile(fixture.inBucket('a'), 'x')
+  // acl(5) as an attribute: version 2; user::rw-, user:1001:r--, group::---, mask::r--, other::---
+  const entries = [
+    [0x01, 6, 0xffffffff],
+    [0x02, 4, 1001],
+    [0x04, 0, 0xffffffff],
+    [0x10, 4, 0xffffffff],
+    [0x20, 0, 0xffffffff],
+  ]
+  const acl = Buffer.alloc(4 + entries.length * 8)
+  acl.writeUInt32LE(2)
+  for (const [index, [tag = 0, permissions = 0, id = 0]] of entries.entries()) {
+    acl.writeUInt16LE(tag, 4 + index * 8)
+    acl.writeUInt16LE(permissions, 6 + index * 8)
+    acl.writeUInt32LE(id, 8 + index * 8)
+  }
+  const script = 'import os,sys; os.setxattr(sys.argv[1], "system.posix_acl_access", bytes.fromhex(sys.argv[2]))'
+  try {
+    execFileSync('python3', ['-c', script, fixture.inBucket('a'), acl.toString('hex')], { stdio: 'pipe' })
+  } catch (error) {
+    if (String(error).includes('not supported')) skip('this mount knows no POSIX ACLs')
+    throw error
+  }
+  expect((await pathOf('a')).components.map(({ hasAcl }) => hasAcl)).toEqual([false, false, true])
+})

@@ -1,0 +1,86 @@
+import { isErrno } from './file-errors.ts'
+import type { FileCalls, FileType, Stat } from './files.ts'
+import { findVersion } from './find-version.ts'
+import { keyPath } from './key-path.ts'
+import { join } from './layout.ts'
+import { type Place, within } from './place.ts'
+import type { ObjectTarget } from './verbs.ts'
+
+/** What one name on the way to an object is, to the file system. */
+export type PathComponent = Pick<Stat, 'mode' | 'uid' | 'gid'> & {
+  /** Absolute. */
+  readonly path: string
+  readonly type: FileType
+  /** A POSIX ACL beside the mode; undefined: nobody could look, since the file may not be read. */
+  readonly hasAcl: boolean | undefined
+}
+
+/**
+ * whole: the last component is what the key names (without a key, the bucket's directory). partial: what there is of the way to a key that has no
+ * file, or to where something else stands in it. older: the one component is a version in `.s3`, which the service alone gets into.
+ */
+export type ObjectPath = {
+  readonly kind: 'whole' | 'partial' | 'older'
+  readonly components: readonly PathComponent[]
+}
+
+/**
+ * The way to an object from the root of its mount down, as the service sees it: above the root no permission counts, because paths are
+ * resolved from its descriptor. `key` '' is the bucket's directory. A diagnosis without locks: a file on its way between its plain path and its
+ * alias may look absent. Throws as findVersion does.
+ */
+export async function objectPath(
+  place: Place,
+  { key, versionId }: Pick<ObjectTarget, 'key' | 'versionId'>,
+): Promise<ObjectPath> {
+  if (key === '') return walk(place, '', 'directory')
+  const version = versionId === undefined ? undefined : await findVersion(place, key, versionId)
+  if (version !== undefined && !version.isCurrent) {
+    const component = await look(place, version.path)
+    return { kind: 'older', components: component === undefined ? [] : [component] }
+  }
+  const { path, alias, directory } = keyPath(key)
+  const plain = await walk(place, path, 'file')
+  if (plain.kind === 'whole') return plain
+  const aside = await walk(place, alias, 'file')
+  if (aside.kind === 'whole') return aside
+  return directory === undefined ? plain : walk(place, directory, 'directory')
+}
+
+/** `path` is one of the bucket. */
+async function walk(place: Place, path: string, type: FileType): Promise<ObjectPath> {
+  const components: PathComponent[] = []
+  const names = within(place, path)
+    .split('/')
+    .filter((name) => name !== '')
+  for (const count of Array(names.length + 1).keys()) {
+    const component = await look(place, join(...names.slice(0, count)))
+    if (component === undefined) return { kind: 'partial', components }
+    components.push(component)
+    const isLast = count === names.length
+    if (component.type !== (isLast ? type : 'directory')) return { kind: 'partial', components }
+  }
+  return { kind: 'whole', components }
+}
+
+/** acl(5): what getfacl shows beyond the mode. A server's own kind (nfs4_acl) is not among it; there the mode is made from the ACL. */
+const aclAttribute = 'system.posix_acl_access'
+
+async function look({ root, service }: Place, path: string): Promise<PathComponent | undefined> {
+  const absolute = [root.path, path].filter((part) => part !== '').join('/') || '/'
+  const stat = await service.statPath(path)
+  if (stat === undefined) return undefined
+  const { type, mode, uid, gid } = stat
+  return { path: absolute, type, mode, uid, gid, hasAcl: await hasAcl(service, path, type) }
+}
+
+async function hasAcl(calls: FileCalls, path: string, type: FileType): Promise<boolean | undefined> {
+  if (type !== 'file' && type !== 'directory') return false
+  try {
+    const found = await calls.find(path, { attribute: aclAttribute, bodyBytesMax: 0, keepOpen: false })
+    return found?.attribute !== undefined
+  } catch (error) {
+    if (isErrno(error, 'EACCES', 'EPERM')) return undefined
+    throw error
+  }
+}
