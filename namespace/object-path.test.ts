@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openPosixFiles } from './posix-files.ts'
+import { type Fault, faultyFiles } from './testing/faulty-files.ts'
 import { codeOf, type DocsFixture, openDocs, put } from './testing/fixture.ts'
 
 let fixture: DocsFixture
@@ -85,6 +87,20 @@ test('an older version is its own file alone, the current one has its whole way'
   expect(await namesOf('a', before)).toEqual(['older', [expect.stringMatching(/^docs\/\.s3\/versions\/a\//)]])
   expect(await namesOf('a', now)).toEqual(['whole', ['', 'docs', 'docs/a']])
   expect(await codeOf(pathOf('a', 'no-id'))).toBe('InvalidArgument')
+})
+
+test('what this account may not look into ends the way, and is not called missing', async () => {
+  await put(fixture.namespace, 'docs', 'a/b/c', 'x')
+  const refusing: readonly Fault[] = [
+    { call: 'statPath', path: /^docs\/a\/b/, code: 'EACCES' },
+    { call: 'find', path: /^docs\/a$/, code: 'EACCES' },
+  ]
+  const openFiles: typeof openPosixFiles = (path, options) =>
+    faultyFiles(openPosixFiles(path, options), { faults: refusing })
+  const another = await fixture.another({ openFiles })
+  const { kind, components } = await another.path({ bucket: 'docs', key: 'a/b/c' })
+  expect(kind).toBe('hidden')
+  expect(components.map(({ hasAcl }) => hasAcl)).toEqual([false, false, undefined])
 })
 
 test('a bucket that is not there is NoSuchBucket', async () => {

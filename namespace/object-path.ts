@@ -17,10 +17,11 @@ export type PathComponent = Pick<Stat, 'mode' | 'uid' | 'gid'> & {
 
 /**
  * whole: the last component is what the key names (without a key, the bucket's directory). partial: what there is of the way to a key that has no
- * file, or to where something else stands in it. older: the one component is a version in `.s3`, which the service alone gets into.
+ * file, or to where something else stands in it. hidden: as far as this account may look. older: the one component is a version in `.s3`, which the
+ * service alone gets into.
  */
 export type ObjectPath = {
-  readonly kind: 'whole' | 'partial' | 'older'
+  readonly kind: 'whole' | 'partial' | 'hidden' | 'older'
   readonly components: readonly PathComponent[]
 }
 
@@ -41,7 +42,7 @@ export async function objectPath(
   }
   const { path, alias, directory } = keyPath(key)
   const plain = await walk(place, path, 'file')
-  if (plain.kind === 'whole') return plain
+  if (plain.kind !== 'partial') return plain
   const aside = await walk(place, alias, 'file')
   if (aside.kind === 'whole') return aside
   return directory === undefined ? plain : walk(place, directory, 'directory')
@@ -54,13 +55,18 @@ async function walk(place: Place, path: string, type: FileType): Promise<ObjectP
     .split('/')
     .filter((name) => name !== '')
   for (const count of Array(names.length + 1).keys()) {
-    const component = await look(place, join(...names.slice(0, count)))
-    if (component === undefined) return { kind: 'partial', components }
+    const component = await look(place, join(...names.slice(0, count))).catch(hidden)
+    if (component === undefined || component === 'hidden') return { kind: component ?? 'partial', components }
     components.push(component)
     const isLast = count === names.length
     if (component.type !== (isLast ? type : 'directory')) return { kind: 'partial', components }
   }
   return { kind: 'whole', components }
+}
+
+function hidden(error: unknown): 'hidden' {
+  if (isErrno(error, 'EACCES')) return 'hidden'
+  throw error
 }
 
 /** acl(5): what getfacl shows beyond the mode. A server's own kind (nfs4_acl) is not among it; there the mode is made from the ACL. */
