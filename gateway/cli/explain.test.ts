@@ -129,6 +129,9 @@ describe('the command', () => {
       stdout: expect.stringMatching(/\ndenied: the session policy of alice does not allow s3:GetObject$/),
     })
     expect((await causeway(`${asked} s3:ListBucket photos`)).exitCode).toBe(0)
+    expect((await causeway(`explain --session-policy ${file} s3:ListBucket photos`)).stderr).toBe(
+      'causeway: A session policy narrows what a user may; say whom with --as.',
+    )
     await writeFile(file, ' '.repeat(2049))
     expect((await causeway(`${asked} s3:ListBucket photos`)).stderr).toMatch(
       /^causeway: A session policy has at most 2048 characters; /,

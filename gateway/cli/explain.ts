@@ -75,8 +75,7 @@ async function explainAs(
   const asker = await findAsker(operator, question, new Date())
   const { user } = asker
   const from = { namespace: operator.namespace.as, s3: operator.config.s3 }
-  const sessionPolicy =
-    question.sessionPolicy === undefined ? undefined : await readSessionPolicy(question.sessionPolicy)
+  const sessionPolicy = await findSessionPolicy(question)
   const decision = await orMissing(() => explain(from, user && { ...user, sessionPolicy }, question))
   const files =
     'missing' in decision && question.versionId !== undefined ? undefined : await findFiles(operator, user, question)
@@ -101,7 +100,11 @@ export async function explain(from: From, user: User | undefined, question: Ques
   return decideAccess({ identity, namespace, access, action, resource: { bucket, key, versionId }, context: condition })
 }
 
-async function readSessionPolicy(file: string): Promise<Policy> {
+/** Throws CommandError, and MalformedPolicy. */
+async function findSessionPolicy({ sessionPolicy: file, as, accessKey }: ExplainOptions): Promise<Policy | undefined> {
+  if (file === undefined) return undefined
+  if (as === undefined && accessKey === undefined)
+    throw new CommandError('A session policy narrows what a user may; say whom with --as.')
   const text = await readFile(file, 'utf8')
   if (text.length > SESSION_POLICY_MAX_CHARACTERS) {
     throw new CommandError(

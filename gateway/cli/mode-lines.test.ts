@@ -40,12 +40,12 @@ test('without a uid the modes are shown, and nothing is said about anybody', () 
   expect(whyModeBitsRefuse({ ...asked, who: undefined })).toBeUndefined()
 })
 
-test('where this account may look no further, the lines say so', () => {
-  const path = { kind: 'hidden', components: [component('/t', 0o755)] } as const
-  expect(modeLines({ ...asked, path }).slice(1)).toEqual([
-    '  drwxr-xr-x  0:0  other may search  /t',
-    '  further down this account may not look',
-  ])
+test.each([
+  ['there is no object', 'partial', '  there is no object of this key'],
+  ['this account may look no further', 'hidden', '  further down this account may not look'],
+] as const)('where %s, the lines say so', (_, kind, line) => {
+  const path = { kind, components: [component('/t', 0o755)] }
+  expect(modeLines({ ...asked, path }).slice(1)).toEqual(['  drwxr-xr-x  0:0  other may search  /t', line])
 })
 
 test('the first part that refuses is the reason', () => {

@@ -26,8 +26,13 @@ export function modeLines({ who, path, need, enforcement }: AskedOfFiles): reado
     ...rows.map(({ component, text }) =>
       ['', modeOf(component), ownerOf(component).padEnd(ownerWidth), text.padEnd(textWidth), component.path].join('  '),
     ),
-    ...(path.kind === 'hidden' ? ['  further down this account may not look'] : []),
+    ...(endings[path.kind] ?? []),
   ]
+}
+
+const endings: Readonly<Partial<Record<ObjectPath['kind'], readonly string[]>>> = {
+  partial: ['  there is no object of this key'],
+  hidden: ['  further down this account may not look'],
 }
 
 /** The first part of the way that refuses; undefined: none does, or an ACL may give what the mode does not. */

@@ -1,0 +1,53 @@
+/** A denial → its line in the log at debug: what `causeway explain` says of the same question. Pure. */
+import type { Identity } from '#auth'
+import type { Resource } from './access.ts'
+import type { AuditedRequest } from './audit-lines.ts'
+import type { Config } from './config.ts'
+import { actionOn } from './decide-access.ts'
+import { loggedKey } from './log.ts'
+
+export type Denial = {
+  readonly requestId: string
+  /** As it is called where no version is named. undefined, and the next too: the request was not understood that far. */
+  readonly action: string | undefined
+  readonly resource: Resource | undefined
+  /** undefined: anonymous. */
+  readonly identity: Identity | undefined
+  readonly reason: string
+}
+
+/** `keys`: how object keys may stand in logs. */
+export function denialLine(denial: Denial, keys: Config['log']['keys']) {
+  const { requestId, identity, action, resource, reason } = denial
+  const { accessKeyId: accessKey, userName: user, sid, groups, posix } = identity ?? {}
+  return {
+    requestId,
+    accessKey,
+    ...{ user, sid, groups, posix },
+    action: action && resource && actionOn(action, resource),
+    ...resource,
+    key: loggedKey(resource?.key ?? '', keys),
+    reason,
+  }
+}
+
+/** A request that is answered AccessDenied without a decision, or in spite of it: by the file system, an object lock, an expired signature. */
+export function denialWithoutDecision(
+  { front, identity, operation, request }: Pick<AuditedRequest, 'front' | 'identity' | 'operation' | 'request'>,
+  error: unknown,
+): Denial {
+  const resource = request && {
+    ...{ bucket: request.bucket, key: request.key },
+    versionId: request.query.get('versionId'),
+  }
+  return { requestId: front.requestId, identity, action: operation?.action, resource, reason: reasonOf(error) }
+}
+
+/** Without the path of a FileError, since it has the object key in it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'AccessDenied'
+  const { cause } = error
+  if (cause instanceof Error && 'code' in cause && 'syscall' in cause)
+    return `the file system refuses (${cause.code} from ${cause.syscall})`
+  return error.message
+}
