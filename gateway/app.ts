@@ -19,6 +19,7 @@ import { readUploadForm } from './body/upload-form.ts'
 import { findBucketDocument } from './bucket-documents.ts'
 import type { Config } from './config.ts'
 import { corsHeaders } from './cors.ts'
+import { type Denial, denialLine, denialWithoutDecision } from './denial-line.ts'
 import { errorReply } from './error-response.ts'
 import { clientHeaders, type Front, REFUSAL_HEADER, readFront } from './front.ts'
 import { GatewayError } from './gateway-error.ts'
@@ -83,6 +84,8 @@ type Exchange = {
   runMs?: number
   /** Every decision so far; undefined where nobody keeps them. */
   readonly decided: Decided[] | undefined
+  /** The log has said why. */
+  denied?: boolean
   /** What made it fail. */
   error?: unknown
 }
@@ -139,7 +142,10 @@ export function createApp(options: AppOptions): FastifyInstance {
     const tree = treeOf(identity)
     const decided: TellDecision = (action, resource, decision) => {
       exchange.decided?.push({ action, resource, decision })
-      if (!decision.allow && log.isLevelEnabled('debug')) tellDenial(exchange, { action, resource, decision })
+      if (decision.allow) return
+      exchange.denied = true
+      const { requestId } = front
+      tellDenial({ requestId, identity: exchange.identity, action, resource, reason: decision.reason })
     }
     const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
     const access = await authorize({
@@ -320,6 +326,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     if (audit !== undefined) {
       for (const line of auditLines(exchange, { ...outcome, ended: now(), bytesIn, ms })) audit.write(line)
     }
+    if (outcome.code === 'AccessDenied' && !exchange.denied) tellDenial(denialWithoutDecision(exchange))
     const { requestId, client } = front
     log.info({
       requestId,
@@ -342,24 +349,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     })
   }
 
-  /** What `causeway explain` says of the same question. */
-  function tellDenial({ front, identity }: Exchange, { action, resource, decision: { reason } }: Decided): void {
-    const { requestId } = front
-    const { userName: user, sid, groups, posix } = identity ?? {}
-    log.debug(
-      {
-        requestId,
-        action,
-        ...resource,
-        key: loggedKey(resource.key, config.log.keys),
-        user,
-        sid,
-        groups,
-        posix,
-        reason,
-      },
-      'denied',
-    )
+  function tellDenial(denial: Denial): void {
+    if (log.isLevelEnabled('debug')) log.debug(denialLine(denial, config.log.keys), 'denied')
   }
 
   /** For the client that asked and was not answered by nginx (P-001). */

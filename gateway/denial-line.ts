@@ -8,13 +8,15 @@ import { loggedKey } from './log.ts'
 
 export type Denial = {
   readonly requestId: string
-  /** As it is called where no version is named. undefined, and the next too: the request was not understood that far. */
+  /** As it is called where no version is named. undefined, as is `resource`, where the request was not understood that far. */
   readonly action: string | undefined
   readonly resource: Resource | undefined
   /** undefined: anonymous. */
   readonly identity: Identity | undefined
   readonly reason: string
 }
+
+const CODE = 'AccessDenied'
 
 /** `keys`: how object keys may stand in logs. */
 export function denialLine(denial: Denial, keys: Config['log']['keys']) {
@@ -32,22 +34,25 @@ export function denialLine(denial: Denial, keys: Config['log']['keys']) {
 }
 
 /** A request that is answered AccessDenied without a decision, or in spite of it: by the file system, an object lock, an expired signature. */
-export function denialWithoutDecision(
-  { front, identity, operation, request }: Pick<AuditedRequest, 'front' | 'identity' | 'operation' | 'request'>,
-  error: unknown,
-): Denial {
+export function denialWithoutDecision({
+  front,
+  identity,
+  operation,
+  request,
+  error,
+}: Omit<AuditedRequest, 'decided'>): Denial {
   const resource = request && {
-    ...{ bucket: request.bucket, key: request.key },
+    bucket: request.bucket,
+    key: request.key,
     versionId: request.query.get('versionId'),
   }
   return { requestId: front.requestId, identity, action: operation?.action, resource, reason: reasonOf(error) }
 }
 
-/** Without the path of a FileError, since it has the object key in it. */
+/** The sentence that the client has, or the call that failed: without its path, which has the object key in it. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'AccessDenied'
-  const { cause } = error
-  if (cause instanceof Error && 'code' in cause && 'syscall' in cause)
-    return `the file system refuses (${cause.code} from ${cause.syscall})`
-  return error.message
+  if (!(error instanceof Error)) return CODE
+  const { message, cause } = error
+  const isCall = message === CODE && cause instanceof Error && 'code' in cause && 'syscall' in cause
+  return isCall ? `the file system refuses this account (${cause.code} from ${cause.syscall})` : message
 }
