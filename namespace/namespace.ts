@@ -18,7 +18,7 @@ import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
 import { listVersions } from './list-versions.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
-import { type ObjectPath, objectPath } from './object-path.ts'
+import { type ObjectPath, objectPath, rootPath } from './object-path.ts'
 import { openObject, statObject } from './open-object.ts'
 import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
 import type { Problem, Root } from './place.ts'
@@ -96,8 +96,11 @@ export type OpenNamespace = {
   /** Carries out the lifecycle rules of every bucket, unless … as above. `dayMs`: how long a day of theirs is. */
   lifecycle(options: { readonly everyMs: number; readonly dayMs: number }): Promise<Expired | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
-  /** The directories and the file that stand for an object, for who explains the file system's permissions; see object-path.ts. Throws NoSuchBucket. */
-  path(target: ObjectTarget): Promise<ObjectPath>
+  /**
+   * The directories and the file that stand for an object, for who explains the file system's permissions; see object-path.ts. undefined: the
+   * directory that new buckets are made in. Throws NoSuchBucket.
+   */
+  path(target: ObjectTarget | undefined): Promise<ObjectPath>
   /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
   readonly troubles: Roots['troubles']
@@ -147,12 +150,7 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
     check: (what) => checkTree(tree, what),
-    path: (target) =>
-      coded(
-        openPlace(tree, target.bucket, undefined, (name) => findRecord(tree, name)).then((place) =>
-          objectPath(place, target),
-        ),
-      ),
+    path: (target) => coded(target === undefined ? rootPath(main.root) : wayTo(tree, target)),
     load: () => ({ ...loadOf(roots), hung: hung() }),
     troubles,
     async close() {
@@ -162,6 +160,11 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
       opening.close()
     },
   }
+}
+
+async function wayTo(tree: Tree, target: ObjectTarget): Promise<ObjectPath> {
+  const place = await openPlace(tree, target.bucket, undefined, (name) => findRecord(tree, name))
+  return objectPath(place, target)
 }
 
 /** Names that were published in another tree would be lost. */

@@ -80,12 +80,13 @@ test('a bucket mapped deep in the tree has the directories above it, too', async
   ])
 })
 
-test('an older version is its own file alone, the current one has its whole way', async () => {
+test('an older version has the way to the directory of its key, the current one that to its file', async () => {
   await fixture.namespace.documents.write('docs', 'versioning', { status: 'Enabled' })
-  const before = (await put(fixture.namespace, 'docs', 'a', 'one')).stat.versionId
-  const now = (await put(fixture.namespace, 'docs', 'a', 'two')).stat.versionId
-  expect(await namesOf('a', before)).toEqual(['older', [expect.stringMatching(/^docs\/\.s3\/versions\/a\//)]])
-  expect(await namesOf('a', now)).toEqual(['whole', ['', 'docs', 'docs/a']])
+  const before = (await put(fixture.namespace, 'docs', 'd/a', 'one')).stat.versionId
+  const now = (await put(fixture.namespace, 'docs', 'd/a', 'two')).stat.versionId
+  const entry = expect.stringMatching(/^docs\/\.s3\/versions\/d\/a\//)
+  expect(await namesOf('d/a', before)).toEqual(['older', ['', 'docs', 'docs/d', entry]])
+  expect(await namesOf('d/a', now)).toEqual(['whole', ['', 'docs', 'docs/d', 'docs/d/a']])
   expect(await codeOf(pathOf('a', 'no-id'))).toBe('InvalidArgument')
 })
 
@@ -101,6 +102,14 @@ test('what this account may not look into ends the way, and is not called missin
   const { kind, components } = await another.path({ bucket: 'docs', key: 'a/b/c' })
   expect(kind).toBe('hidden')
   expect(components.map(({ hasAcl }) => hasAcl)).toEqual([false, false, undefined])
+})
+
+test('new buckets are made in the root', async () => {
+  const { kind, components } = await fixture.open.path(undefined)
+  expect([kind, components.map(({ path, type }) => [path, type])]).toEqual([
+    'whole',
+    [[fixture.directory, 'directory']],
+  ])
 })
 
 test('a bucket that is not there is NoSuchBucket', async () => {

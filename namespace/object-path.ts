@@ -2,8 +2,8 @@ import { isErrno } from './file-errors.ts'
 import type { FileCalls, FileType, Stat } from './files.ts'
 import { findVersion } from './find-version.ts'
 import { keyPath } from './key-path.ts'
-import { join } from './layout.ts'
-import { type Place, within } from './place.ts'
+import { join, parentOf } from './layout.ts'
+import { type Place, type Root, within } from './place.ts'
 import type { ObjectTarget } from './verbs.ts'
 
 /** What one name on the way to an object is, to the file system. */
@@ -17,8 +17,8 @@ export type PathComponent = Pick<Stat, 'mode' | 'uid' | 'gid'> & {
 
 /**
  * whole: the last component is what the key names (without a key, the bucket's directory). partial: what there is of the way to a key that has no
- * file, or to where something else stands in it. hidden: as far as this account may look. older: the one component is a version in `.s3`, which the
- * service alone gets into.
+ * file, or to where something else stands in it. hidden: as far as this account may look. older: what there is of the way to the key's directory, and
+ * then the version, which lies in `.s3`, where the service alone gets to.
  */
 export type ObjectPath = {
   readonly kind: 'whole' | 'partial' | 'hidden' | 'older'
@@ -37,8 +37,9 @@ export async function objectPath(
   if (key === '') return walk(place, '', 'directory')
   const version = versionId === undefined ? undefined : await findVersion(place, key, versionId)
   if (version !== undefined && !version.isCurrent) {
-    const component = await look(place, version.path)
-    return { kind: 'older', components: component === undefined ? [] : [component] }
+    const way = await walk(place, parentOf(keyPath(key).path), 'directory')
+    const entry = await look(place, version.path)
+    return { kind: 'older', components: [...way.components, ...(entry === undefined ? [] : [entry])] }
   }
   const { path, alias, directory } = keyPath(key)
   const plain = await walk(place, path, 'file')
@@ -46,6 +47,12 @@ export async function objectPath(
   const aside = await walk(place, alias, 'file')
   if (aside.kind === 'whole') return aside
   return directory === undefined ? plain : walk(place, directory, 'directory')
+}
+
+/** Where a new bucket's directory is made. */
+export async function rootPath(root: Root): Promise<ObjectPath> {
+  const component = await look({ root, service: root.files.as(undefined) }, '')
+  return { kind: 'whole', components: component === undefined ? [] : [component] }
 }
 
 /** `path` is one of the bucket. */
@@ -72,7 +79,10 @@ function hidden(error: unknown): 'hidden' {
 /** acl(5): what getfacl shows beyond the mode. A server's own kind (nfs4_acl) is not among it; there the mode is made from the ACL. */
 const aclAttribute = 'system.posix_acl_access'
 
-async function look({ root, service }: Place, path: string): Promise<PathComponent | undefined> {
+async function look(
+  { root, service }: Pick<Place, 'root' | 'service'>,
+  path: string,
+): Promise<PathComponent | undefined> {
   const absolute = [root.path, path].filter((part) => part !== '').join('/') || '/'
   const stat = await service.statPath(path)
   if (stat === undefined) return undefined

@@ -68,7 +68,8 @@ it('the tree is looked at as the service, whoever asks', async () => {
 })
 
 describe('the command', () => {
-  vi.setConfig({ testTimeout: 120_000 })
+  // Each command is a process; on a busy machine a dozen of them take their time.
+  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
   const asRoot = process.getuid?.() === 0
   let home: string
   let accessKeyId: string
@@ -150,6 +151,25 @@ describe('the command', () => {
     const { stdout, ...rest } = await causeway('explain --as bob s3:GetObject photos/2026/june.jpg')
     expect(rest).toEqual({ stderr: '', exitCode: 1 })
     expect(stdout).toMatch(/\nnot there: S3 answers NoSuchKey$/)
+  })
+
+  it('denies by mode bits where enforcement is kernel, anonymous callers too', async () => {
+    const file = join(home, 'kernel.toml')
+    await writeFile(file, '[identity]\nenforcement = "kernel"\nanonymous_uid = 30009\nanonymous_gid = 30009\n')
+    const may = join(home, 'tree/photos/2026/may.jpg')
+    await chmod(may, 0o600)
+    const denied = await causeway(`explain --config ${file} --as alice s3:GetObject photos/2026/may.jpg`)
+    expect(denied).toMatchObject({ exitCode: 1, stderr: '' })
+    expect(denied.stdout).toMatch(/^rights: alice owns the bucket\nmode bits:\n/m)
+    if (asRoot) expect(denied.stdout.split('\n').at(-1)).toBe(`denied: ${may} (-rw------- 0:0): other may not read`)
+    await chmod(join(home, 'tree'), 0o755)
+    const made = `explain --config ${file} s3:CreateBucket new`
+    expect((await causeway(`${made} --as alice`)).stdout).toMatch(
+      /\ndenied: .*tree \(drwxr-xr-x .*\): \w+ may not write$/,
+    )
+    expect((await causeway(`explain --config ${file} s3:ListBucket photos`)).stdout).toMatch(
+      /\n {2}d\S+ +\S+ +other may read and search +\S+photos\n/,
+    )
   })
 
   it('denies whoever has a disabled key, and takes a user or a key, not both', async () => {

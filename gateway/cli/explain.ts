@@ -137,8 +137,10 @@ async function findFiles(
   const { bucket, key } = targetOf(resource)
   const need = fileNeedOf(action, key)
   if (need === undefined || bucket === '') return undefined
-  const path = await namespace.path({ bucket, key, versionId })
-  return { who: user?.posix, path, need, enforcement: config.identity.enforcement }
+  const { enforcement, anonymousUid: uid, anonymousGid: gid } = config.identity
+  const path = await namespace.path(need === 'makeBucket' ? undefined : { bucket, key, versionId })
+  const anonymous = enforcement === 'kernel' ? { uid, gid, groups: [] } : undefined
+  return { who: user === undefined ? anonymous : user.posix, path, need, enforcement }
 }
 
 function targetOf(resource: string): { readonly bucket: string; readonly key: string } {

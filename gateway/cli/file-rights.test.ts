@@ -69,10 +69,15 @@ test('an object that is a directory is read and changed as one', () => {
   expect(wanted(way, 'list')).toEqual(['search', 'read+search'])
 })
 
-test('of an older version its own mode says who may read it, and who removes it is not asked', () => {
-  expect(answers(path('older', file(0o640)), 'read')).toEqual(['no other read'])
-  expect(wanted(path('older', file()), 'amend')).toEqual(['read'])
-  expect(wanted(path('older', file()), 'replace')).toEqual([''])
+test('of an older version its own mode says who may read and change it, and the directory of its key who removes it', () => {
+  const way = path('older', directory(), directory(), file(0o644))
+  expect(wanted(way, 'read')).toEqual(['', '', 'read'])
+  expect(wanted(way, 'amend')).toEqual(['', '', 'read+write'])
+  expect(wanted(way, 'replace')).toEqual(['search', 'write+search', ''])
+})
+
+test('making a bucket needs write and search on the root', () => {
+  expect(wanted(path('whole', directory()), 'makeBucket')).toEqual(['write+search'])
 })
 
 test('beside an ACL the mode decides for the owner alone', () => {
@@ -87,6 +92,7 @@ test('actions on a bucket ask no file but its directory, and those on its config
   expect(fileNeedOf('s3:GetObject', '')).toBeUndefined()
   expect(fileNeedOf('s3:ListBucket', '')).toBe('list')
   expect(fileNeedOf('s3:ListBucket', 'k')).toBeUndefined()
+  expect(fileNeedOf('s3:CreateBucket', '')).toBe('makeBucket')
   expect(fileNeedOf('s3:PutBucketPolicy', '')).toBeUndefined()
   expect(fileNeedOf('s3:AbortMultipartUpload', 'k')).toBeUndefined()
 })

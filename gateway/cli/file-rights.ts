@@ -11,10 +11,11 @@ import {
 } from '#namespace'
 
 /** An object is written beside the old file and renamed over it, so `replace` concerns the directory; `amend` writes an attribute of the file. */
-export type FileNeed = 'read' | 'amend' | 'replace' | 'list'
+export type FileNeed = 'read' | 'amend' | 'replace' | 'list' | 'makeBucket'
 
 /** Also reading what S3 knows of an object opens its file. What is not here is the gateway's own state, which it reads and writes as itself. */
 const needs: Readonly<Partial<Record<S3Action, FileNeed>>> = {
+  's3:CreateBucket': 'makeBucket',
   's3:DeleteObject': 'replace',
   's3:DeleteObjectTagging': 'amend',
   's3:DeleteObjectVersion': 'replace',
@@ -43,7 +44,7 @@ const needs: Readonly<Partial<Record<S3Action, FileNeed>>> = {
 /** undefined: no file of users is asked. `key` '' is the bucket. */
 export function fileNeedOf(action: string, key: string): FileNeed | undefined {
   const need = new Map<string, FileNeed>(Object.entries(needs)).get(action)
-  return (need === 'list') === (key === '') ? need : undefined
+  return (need === 'list' || need === 'makeBucket') === (key === '') ? need : undefined
 }
 
 /** `sticky`: kept by the sticky bit of its directory. `acl`: the mode alone does not say. */
@@ -78,14 +79,15 @@ const ofLast: Readonly<Record<FileNeed, readonly Permission[]>> = {
   amend: ['read', 'write'],
   replace: [],
   list: ['read', 'search'],
+  makeBucket: change,
 }
 
-function wantedOf({ kind, components }: ObjectPath, index: number, need: FileNeed): readonly Permission[] {
+function wantedOf(path: ObjectPath, index: number, need: FileNeed): readonly Permission[] {
+  const { kind, components } = path
   const { type } = components[index] ?? {}
   const behind = components.length - 1 - index
-  // The service puts versions there and takes them away; whether a user may read one is said by its own mode.
-  if (kind === 'older') return need === 'replace' ? [] : ofLast.read
   if (kind === 'hidden') return search
+  if (kind === 'older') return wantedForOlder(path, index, need)
   if (behind > 0) {
     const isParent = behind === 1 && kind === 'whole' && components.at(-1)?.type === 'file'
     return isParent && need === 'replace' ? change : search
@@ -94,4 +96,12 @@ function wantedOf({ kind, components }: ObjectPath, index: number, need: FileNee
   if (kind === 'partial' && type !== 'directory') return []
   if (need === 'replace') return type === 'directory' ? change : ofLast.replace
   return kind === 'whole' ? ofLast[need] : search
+}
+
+/** The service reaches the version, and its own mode says who may read and change it; whoever removes one must be able to make names beside its key. */
+function wantedForOlder({ components }: ObjectPath, index: number, need: FileNeed): readonly Permission[] {
+  const behind = components.length - 1 - index
+  if (need !== 'replace') return behind === 0 ? ofLast[need] : []
+  if (behind === 0) return []
+  return behind === 1 ? change : search
 }
