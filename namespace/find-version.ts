@@ -3,6 +3,7 @@ import type { PosixIdentity, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { type History, historyOf, identityOf, isTorn, listEntries, versionsDirectory } from './history.ts'
 import { join, recordAttribute } from './layout.ts'
+import { askModeBits } from './mode-bits.ts'
 import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, within } from './place.ts'
@@ -124,11 +125,8 @@ export async function findEntry(
   }
 }
 
-function mayRead({ mode, uid, gid }: Stat, posix: PosixIdentity | undefined): boolean {
-  if (posix === undefined) return true
-  if (uid === posix.uid) return (mode & 0o400) !== 0
-  if (gid === posix.gid || posix.groups.includes(gid)) return (mode & 0o040) !== 0
-  return (mode & 0o004) !== 0
+function mayRead(stat: Stat, posix: PosixIdentity | undefined): boolean {
+  return posix === undefined || askModeBits(posix, stat, ['read']).missing.length === 0
 }
 
 /** Throws MethodNotAllowed for a delete marker (P-171). */
