@@ -1,8 +1,8 @@
 import type { PosixIdentity, Stat } from './files.ts'
 
 /**
- * What mode bits give a user, as the kernel reads them: one class decides, and a later one that gives more does not help. Pure. POSIX ACLs
- * and the powers of root are left out.
+ * What mode bits give a user, as the kernel reads them: one class decides, and a later one that gives more does not help. Pure. ACLs
+ * (posix-acl.ts) and the powers of root are left out.
  * https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap04.html, "File Access Permissions"; path_resolution(7)
  */
 export type ModeClass = 'owner' | 'group' | 'other'
@@ -12,7 +12,8 @@ export type Permission = 'read' | 'write' | 'search'
 
 export type Moded = Pick<Stat, 'mode' | 'uid' | 'gid'>
 
-const bits: Readonly<Record<Permission, number>> = { read: 0o4, write: 0o2, search: 0o1 }
+/** Of one class. */
+export const bitsOf: Readonly<Record<Permission, number>> = { read: 0o4, write: 0o2, search: 0o1 }
 const shifts: Readonly<Record<ModeClass, number>> = { owner: 6, group: 3, other: 0 }
 const sticky = 0o1000
 
@@ -24,7 +25,7 @@ export function askModeBits(
 ): { readonly by: ModeClass; readonly missing: readonly Permission[] } {
   const by = classOf(who, file)
   const given = file.mode >> shifts[by]
-  return { by, missing: wanted.filter((permission) => (given & bits[permission]) === 0) }
+  return { by, missing: wanted.filter((permission) => (given & bitsOf[permission]) === 0) }
 }
 
 /** true: only who owns the file or its directory may remove or replace it there, whatever else the mode of the directory gives. */

@@ -45,7 +45,7 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
-export { askModeBits, isKeptBySticky, type ModeClass, type Permission } from './mode-bits.ts'
+export { isKeptBySticky, type Permission } from './mode-bits.ts'
 export {
   type MountFault,
   type MountInfo,
@@ -58,6 +58,7 @@ export type { ObjectPath, PathComponent } from './object-path.ts'
 export { isFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Problem } from './place.ts'
+export { askPermissions, type DecidedBy } from './posix-acl.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
 

@@ -1,10 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isErrno } from './file-errors.ts'
+import type { PosixAcl } from './posix-acl.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { type Fault, faultyFiles } from './testing/faulty-files.ts'
 import { codeOf, type DocsFixture, openDocs, put } from './testing/fixture.ts'
+import { writeAcl } from './testing/posix-acls.ts'
 
 let fixture: DocsFixture
 
@@ -40,8 +42,8 @@ test('an object has every directory from the root of its mount to its file, each
   ])
   const own = { uid: process.getuid?.(), gid: process.getgid?.() }
   expect(components.slice(2)).toMatchObject([
-    { mode: 0o2750, ...own, hasAcl: false },
-    { mode: 0o640, ...own, hasAcl: false },
+    { mode: 0o2750, ...own, acl: undefined },
+    { mode: 0o640, ...own, acl: undefined },
   ])
 })
 
@@ -101,7 +103,7 @@ test('what this account may not look into ends the way, and is not called missin
   const another = await fixture.another({ openFiles })
   const { kind, components } = await another.path({ bucket: 'docs', key: 'a/b/c' })
   expect(kind).toBe('hidden')
-  expect(components.map(({ hasAcl }) => hasAcl)).toEqual([false, false, undefined])
+  expect(components.map(({ path }) => path.slice(fixture.directory.length))).toEqual(['', '/docs', '/docs/a'])
 })
 
 test('new buckets are made in the root', async () => {
@@ -116,29 +118,23 @@ test('a bucket that is not there is NoSuchBucket', async () => {
   expect(await codeOf(fixture.open.path({ bucket: 'none', key: 'a' }))).toBe('NoSuchBucket')
 })
 
-test('an ACL beside the mode is noticed', async ({ skip }) => {
+test('an ACL beside the mode comes with it', async ({ skip }) => {
   await writeFile(fixture.inBucket('a'), 'x')
-  // acl(5) as an attribute: version 2; user::rw-, user:1001:r--, group::---, mask::r--, other::---
-  const entries = [
-    [0x01, 6, 0xffffffff],
-    [0x02, 4, 1001],
-    [0x04, 0, 0xffffffff],
-    [0x10, 4, 0xffffffff],
-    [0x20, 0, 0xffffffff],
+  const acl: PosixAcl = [
+    { tag: 'owner', permissions: 6, id: 0xffffffff },
+    { tag: 'user', permissions: 4, id: 1001 },
+    { tag: 'owningGroup', permissions: 0, id: 0xffffffff },
+    { tag: 'mask', permissions: 4, id: 0xffffffff },
+    { tag: 'other', permissions: 0, id: 0xffffffff },
   ]
-  const acl = Buffer.alloc(4 + entries.length * 8)
-  acl.writeUInt32LE(2)
-  for (const [index, [tag = 0, permissions = 0, id = 0]] of entries.entries()) {
-    acl.writeUInt16LE(tag, 4 + index * 8)
-    acl.writeUInt16LE(permissions, 6 + index * 8)
-    acl.writeUInt32LE(id, 8 + index * 8)
-  }
-  const script = 'import os,sys; os.setxattr(sys.argv[1], "system.posix_acl_access", bytes.fromhex(sys.argv[2]))'
+  const files = openPosixFiles(fixture.directory, { threads: 1 })
   try {
-    execFileSync('python3', ['-c', script, fixture.inBucket('a'), acl.toString('hex')], { stdio: 'pipe' })
+    await writeAcl(files.as(undefined), 'docs/a', acl)
   } catch (error) {
-    if (String(error).includes('not supported')) skip('this mount knows no POSIX ACLs')
+    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) skip('this mount knows no POSIX ACLs')
     throw error
+  } finally {
+    files.close()
   }
-  expect((await pathOf('a')).components.map(({ hasAcl }) => hasAcl)).toEqual([false, false, true])
+  expect((await pathOf('a')).components.map((component) => component.acl)).toEqual([undefined, undefined, acl])
 })

@@ -4,6 +4,7 @@ import { findVersion } from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { join, parentOf } from './layout.ts'
 import { type Place, type Root, within } from './place.ts'
+import { type PosixAcl, parsePosixAcl, posixAclAttribute } from './posix-acl.ts'
 import type { ObjectTarget } from './verbs.ts'
 
 /** What one name on the way to an object is, to the file system. */
@@ -11,8 +12,8 @@ export type PathComponent = Pick<Stat, 'mode' | 'uid' | 'gid'> & {
   /** Absolute. */
   readonly path: string
   readonly type: FileType
-  /** A POSIX ACL beside the mode; undefined: nobody could look, since the file may not be read. */
-  readonly hasAcl: boolean | undefined
+  /** Beside the mode; undefined: there is none, or this account may not open the file to look. */
+  readonly acl: PosixAcl | undefined
 }
 
 /**
@@ -76,9 +77,6 @@ function hidden(error: unknown): 'hidden' {
   throw error
 }
 
-/** acl(5): what getfacl shows beyond the mode. A server's own kind (nfs4_acl) is not among it; there the mode is made from the ACL. */
-const aclAttribute = 'system.posix_acl_access'
-
 async function look(
   { root, service }: Pick<Place, 'root' | 'service'>,
   path: string,
@@ -87,14 +85,14 @@ async function look(
   const stat = await service.statPath(path)
   if (stat === undefined) return undefined
   const { type, mode, uid, gid } = stat
-  return { path: absolute, type, mode, uid, gid, hasAcl: await hasAcl(service, path, type) }
+  return { path: absolute, type, mode, uid, gid, acl: await findAcl(service, path, type) }
 }
 
-async function hasAcl(calls: FileCalls, path: string, type: FileType): Promise<boolean | undefined> {
-  if (type !== 'file' && type !== 'directory') return false
+async function findAcl(calls: FileCalls, path: string, type: FileType): Promise<PosixAcl | undefined> {
+  if (type !== 'file' && type !== 'directory') return undefined
   try {
-    const found = await calls.find(path, { attribute: aclAttribute, bodyBytesMax: 0, keepOpen: false })
-    return found?.attribute !== undefined
+    const found = await calls.find(path, { attribute: posixAclAttribute, bodyBytesMax: 0, keepOpen: false })
+    return found?.attribute && parsePosixAcl(found.attribute)
   } catch (error) {
     if (isErrno(error, 'EACCES', 'EPERM')) return undefined
     throw error

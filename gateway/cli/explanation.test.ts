@@ -20,8 +20,8 @@ const files = (mode: number, enforcement: AskedOfFiles['enforcement']): AskedOfF
   path: {
     kind: 'whole',
     components: [
-      { path: '/t', type: 'directory', mode: 0o755, uid: 0, gid: 0, hasAcl: false },
-      { path: '/t/a', type: 'file', mode, uid: 0, gid: 100, hasAcl: false },
+      { path: '/t', type: 'directory', mode: 0o755, uid: 0, gid: 0, acl: undefined },
+      { path: '/t/a', type: 'file', mode, uid: 0, gid: 100, acl: undefined },
     ],
   },
   need: 'read',

@@ -4,7 +4,7 @@ import { fileNeedOf, fileRights } from './file-rights.ts'
 
 const who = { uid: 1000, gid: 100, groups: [200] }
 const directory = (mode = 0o755, more: Partial<PathComponent> = {}): PathComponent => ({
-  ...{ path: '/t', type: 'directory', mode, uid: 0, gid: 0, hasAcl: false },
+  ...{ path: '/t', type: 'directory', mode, uid: 0, gid: 0, acl: undefined },
   ...more,
 })
 const file = (mode = 0o644, more: Partial<PathComponent> = {}) => directory(mode, { type: 'file', ...more })
@@ -80,11 +80,10 @@ test('making a bucket needs write and search on the root', () => {
   expect(wanted(path('whole', directory()), 'makeBucket')).toEqual(['write+search'])
 })
 
-test('beside an ACL the mode decides for the owner alone', () => {
-  const way = (uid: number) => path('whole', directory(), file(0o600, { uid, hasAcl: true }))
-  expect(answers(way(1000), 'read')[1]).toBe('yes owner')
-  expect(answers(way(0), 'read')[1]).toBe('acl other read')
-  expect(answers(way(0), 'replace')[1]).toBe('yes other')
+test('an ACL decides beside the mode', () => {
+  const acl = [{ tag: 'user', permissions: 4, id: 1000 }] as const
+  expect(answers(path('whole', directory(), file(0o640, { acl })), 'read')[1]).toBe('yes named user')
+  expect(answers(path('whole', directory(), file(0o640, { acl })), 'amend')[1]).toBe('no named user write')
 })
 
 test('actions on a bucket ask no file but its directory, and those on its configuration none', () => {

@@ -1,9 +1,9 @@
-/** What an action needs of the files below an object, and whether mode bits give it. Pure: the way to the object comes in. */
+/** What an action needs of the files below an object, and whether modes and ACLs give it. Pure: the way to the object comes in. */
 import type { S3Action } from '#auth'
 import {
-  askModeBits,
+  askPermissions,
+  type DecidedBy,
   isKeptBySticky,
-  type ModeClass,
   type ObjectPath,
   type PathComponent,
   type Permission,
@@ -47,12 +47,12 @@ export function fileNeedOf(action: string, key: string): FileNeed | undefined {
   return (need === 'list' || need === 'makeBucket') === (key === '') ? need : undefined
 }
 
-/** `sticky`: kept by the sticky bit of its directory. `acl`: the mode alone does not say. */
+/** `sticky`: kept by the sticky bit of its directory. */
 export type FileRight = {
   readonly component: PathComponent
   readonly wanted: readonly Permission[]
-  readonly answer: 'yes' | 'no' | 'sticky' | 'acl'
-  readonly by: ModeClass
+  readonly answer: 'yes' | 'no' | 'sticky'
+  readonly by: DecidedBy
   readonly missing: readonly Permission[]
 }
 
@@ -60,12 +60,11 @@ export type FileRight = {
 export function fileRights(who: PosixIdentity, path: ObjectPath, need: FileNeed): readonly FileRight[] {
   return path.components.map((component, index) => {
     const wanted = wantedOf(path, index, need)
-    const { by, missing } = askModeBits(who, component, wanted)
+    const { by, missing } = askPermissions(who, component, wanted)
     const directory = path.components[index - 1]
     const isReplaced = need === 'replace' && path.kind === 'whole' && component.type === 'file'
     const isKept = isReplaced && directory !== undefined && isKeptBySticky(who, directory, component)
-    const hasSay = wanted.length > 0 && component.hasAcl === true && by !== 'owner'
-    const answer = isKept ? 'sticky' : hasSay ? 'acl' : missing.length > 0 ? 'no' : 'yes'
+    const answer = isKept ? 'sticky' : missing.length > 0 ? 'no' : 'yes'
     return { component, wanted, answer, by, missing }
   })
 }

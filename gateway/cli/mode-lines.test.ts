@@ -7,7 +7,7 @@ import type { PathComponent } from '#namespace'
 import { type AskedOfFiles, modeLines, modeOf, whyModeBitsRefuse } from './mode-lines.ts'
 
 const component = (path: string, mode: number, more: Partial<PathComponent> = {}): PathComponent => ({
-  ...{ path, type: 'directory', mode, uid: 0, gid: 0, hasAcl: false },
+  ...{ path, type: 'directory', mode, uid: 0, gid: 0, acl: undefined },
   ...more,
 })
 
@@ -53,16 +53,16 @@ test('the first part that refuses is the reason', () => {
   expect(whyModeBitsRefuse({ ...asked, who: { uid: 1000, gid: 21_000, groups: [] } })).toBeUndefined()
 })
 
-test('what is kept by a sticky bit, said by an ACL or not asked at all is told so', () => {
+test('what is kept by a sticky bit, decided by an ACL or not asked at all is told so', () => {
   const way = (last: PathComponent) =>
     ({ ...asked, need: 'replace', path: { kind: 'whole', components: [component('/t', 0o1777), last] } }) as const
   const sticky = way(component('/t/a', 0o666, { type: 'file' }))
   expect(modeLines(sticky)[2]).toContain('kept by the sticky bit of its directory')
   expect(whyModeBitsRefuse(sticky)).toContain('kept by the sticky bit')
   expect(modeLines(way(component('/t/a', 0o666, { type: 'file', uid: 1000 })))[2]).toContain('  not asked  ')
-  const acl = { ...way(component('/t/a', 0o640, { type: 'file', hasAcl: true })), need: 'read' } as const
-  expect(modeLines(acl)[2]).toBe('  -rw-r-----+  0:0  its ACL says who may read  /t/a')
-  expect(whyModeBitsRefuse(acl)).toBeUndefined()
+  const entries = [{ tag: 'user', permissions: 4, id: 1000 }] as const
+  const acl = { ...way(component('/t/a', 0o640, { type: 'file', acl: entries })), need: 'read' } as const
+  expect(modeLines(acl)[2]).toBe('  -rw-r-----+  0:0  named user may read  /t/a')
   const link = { kind: 'partial', components: [component('/t/a', 0o777, { type: 'symlink' })] } as const
   expect(modeLines({ ...asked, path: link })[1]).toBe('  lrwxrwxrwx  0:0  a link, never followed  /t/a')
 })

@@ -35,7 +35,7 @@ const endings: Readonly<Partial<Record<ObjectPath['kind'], readonly string[]>>> 
   hidden: ['  further down this account may not look'],
 }
 
-/** The first part of the way that refuses; undefined: none does, or an ACL may give what the mode does not. */
+/** The first part of the way that refuses; undefined: none does. */
 export function whyModeBitsRefuse({ who, path, need }: AskedOfFiles): string | undefined {
   if (who === undefined) return undefined
   const refusing = fileRights(who, path, need).find(({ answer }) => answer === 'no' || answer === 'sticky')
@@ -48,7 +48,6 @@ const texts: Readonly<Record<FileRight['answer'], (right: FileRight) => string>>
   yes: ({ by, wanted, component }) => (wanted.length === 0 ? unasked(component) : `${by} may ${wanted.join(' and ')}`),
   no: ({ by, missing }) => `${by} may not ${missing.join(' and ')}`,
   sticky: () => 'kept by the sticky bit of its directory',
-  acl: ({ wanted }) => `its ACL says who may ${wanted.join(' and ')}`,
 }
 
 const textOf = (right: FileRight): string => texts[right.answer](right)
@@ -72,12 +71,12 @@ const special = [
 ] as const
 
 /** As ls shows it: `drwxr-x---+`, with + for an ACL. */
-export function modeOf({ type, mode, hasAcl }: PathComponent): string {
+export function modeOf({ type, mode, acl }: PathComponent): string {
   const classes = special.map(({ bit, letter }, index) => {
     const given = mode >> (6 - 3 * index)
     const executes = (given & 1) !== 0
     const last = (mode & bit) === 0 ? (executes ? 'x' : '-') : executes ? letter : letter.toUpperCase()
     return `${given & 4 ? 'r' : '-'}${given & 2 ? 'w' : '-'}${last}`
   })
-  return `${typeLetters[type]}${classes.join('')}${hasAcl === true ? '+' : ''}`
+  return `${typeLetters[type]}${classes.join('')}${acl === undefined ? '' : '+'}`
 }
