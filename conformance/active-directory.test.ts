@@ -1,10 +1,10 @@
 /** People of a real domain and their keys: the commands as they are typed, requests through nginx and two workers. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { stringify } from 'smol-toml'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -166,6 +166,35 @@ test('a request of hers is served, and who is disabled is out within 3 seconds o
   client.destroy()
 })
 
+const ownersIn = async (client: S3Client, Prefix: string) => {
+  const { Contents } = await client.send(new ListObjectsV2Command({ Bucket: 'theirs', Prefix, FetchOwner: true }))
+  return Contents?.map(({ Owner }) => Owner?.DisplayName)
+}
+
+test('a tree is given to a group of the domain: its files are listed as their users’, and who leaves the group is out', async () => {
+  const { administrator } = controller
+  await administrator.addGroup('team', ['alice'])
+  const tree = join(directory, 'tree/existing')
+  await mkdir(tree)
+  for (const [name, uid] of [
+    ['of-frank', 20_006],
+    ['of-nobody', 30_000],
+    ['unasked', 20_003],
+  ] as const) {
+    await writeFile(join(tree, name), name)
+    await chown(join(tree, name), uid, 21_000)
+  }
+  expect(await causeway('buckets', 'map', 'theirs', tree, '--owner', 'group:LAB\\team')).toMatchObject({ exitCode: 0 })
+  expect((await causeway('buckets', 'list')).stdout).toMatch(/\ntheirs +group:team /)
+  const client = await clientOf(alice)
+  await vi.waitFor(async () => expect(await ownersIn(client, 'of-')).toEqual(['frank', 'uid-30000']), 5000)
+  await administrator.removeMember('team', 'alice')
+  await vi.waitFor(() => expect(ownersIn(client, 'of-')).rejects.toMatchObject({ name: 'AccessDenied' }), 3000)
+  await administrator.addMember('team', 'alice')
+  await vi.waitFor(() => ownersIn(client, 'of-'), 5000)
+  client.destroy()
+})
+
 test('while no controller answers, she goes on and who is not known is told to come again; the log says so', async () => {
   const client = await clientOf(alice)
   const bob = await clientOf(keyOf((await causeway('keys', 'create', 'bob')).stdout))
@@ -173,6 +202,8 @@ test('while no controller answers, she goes on and who is not known is told to c
   await controller.halt()
   await sleep(2500)
   for (let requests = 0; requests < 20; requests++) expect(await codeOf(client)).toBe('OK')
+  // Whose a file is that nobody has asked about is not known then, and no reason to refuse a listing.
+  expect(await ownersIn(client, 'unasked')).toEqual(['uid-20003'])
   const refused = await read(bob).catch((error: unknown) => error)
   expect(refused).toMatchObject({ name: 'ServiceUnavailable', $metadata: { httpStatusCode: 503 } })
   expect((await causeway('keys', 'list')).stdout).toContain(seed.alice.guid)

@@ -262,7 +262,7 @@ export async function until(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -291,7 +291,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Children, their children and so on. */
-function descendants(pid: number): number[] {
+export function descendants(pid: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
     const status = /^\d+$/.test(name) ? statusOf(Number(name)) : undefined

@@ -802,6 +802,7 @@ function directoryOf(...identities: Identity[]): Directory {
     authenticate: async () => undefined,
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUid: async () => undefined,
     findByUserId: async () => undefined,
     close: async () => {},
   }

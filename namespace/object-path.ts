@@ -1,6 +1,6 @@
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, FileType, Stat } from './files.ts'
-import { findVersion } from './find-version.ts'
+import { findVersion, type LocatedVersion } from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { join, parentOf } from './layout.ts'
 import { type Place, type Root, within } from './place.ts'
@@ -40,7 +40,10 @@ export async function objectPath(
   if (version !== undefined && !version.isCurrent) {
     const way = await walk(place, parentOf(keyPath(key).path), 'directory')
     const entry = await look(place, version.path)
-    return { kind: 'older', components: [...way.components, ...(entry === undefined ? [] : [entry])] }
+    return {
+      kind: 'older',
+      components: [...way.components, ...(entry === undefined ? [] : [ofItsUser(entry, version)])],
+    }
   }
   const { path, alias, directory } = keyPath(key)
   const plain = await walk(place, path, 'file')
@@ -48,6 +51,12 @@ export async function objectPath(
   const aside = await walk(place, alias, 'file')
   if (aside.kind === 'whole') return aside
   return directory === undefined ? plain : walk(place, directory, 'directory')
+}
+
+/** A version that is the service's own file has its user's rights in the record. */
+function ofItsUser(entry: PathComponent, { record }: LocatedVersion): PathComponent {
+  const rights = record?.trusted === true ? record.record.posix : undefined
+  return rights === undefined ? entry : { ...entry, ...rights, acl: undefined }
 }
 
 /** Where a new bucket's directory is made. */

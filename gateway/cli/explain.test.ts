@@ -9,7 +9,7 @@ import { authorize } from '../authorize.ts'
 import { writeBucketDocument } from '../bucket-documents.ts'
 import { getObject } from '../operations/get-object.ts'
 import { putObject } from '../operations/put-object.ts'
-import { alice, bob, createHarness } from '../operations/testing/call-operation.ts'
+import { alice, bob, createHarness, directory } from '../operations/testing/call-operation.ts'
 import { fill } from '../operations/testing/fill.ts'
 import { parseS3Request } from '../s3-request.ts'
 import { explain } from './explain.ts'
@@ -41,12 +41,13 @@ it('the verdict and its reason are those that a request gets', async () => {
           request: parseS3Request(request),
           identity,
           namespace,
+          directory,
           circumstances: { clientAddress: '192.0.2.7', scheme: 'https', now: new Date() },
           s3,
           decided: (_action, _resource, decision) => decisions.push(decision),
         }).catch(() => {})
         const question = { action: operation.action ?? '', resource: `photos/${key}`, condition: new Map() }
-        const explained = explain({ namespace: () => namespace, s3 }, identity && userOf(identity), question)
+        const explained = explain({ namespace: () => namespace, directory, s3 }, identity && userOf(identity), question)
         // Who may know that an object is not there is told so by both, without a verdict.
         expect(await explained.then((decision) => [decision]).catch(() => [])).toEqual(decisions)
         seen.push(...decisions.map(({ allow }) => allow))
@@ -63,7 +64,11 @@ it('the tree is looked at as the service, whoever asks', async () => {
     return harness.namespace
   }
   const user = { ...userOf(alice), posix: { uid: 1000, gid: 100, groups: [] } }
-  await explain({ namespace, s3 }, user, { action: 's3:GetObject', resource: 'photos/a', condition: new Map() })
+  await explain({ namespace, directory, s3 }, user, {
+    action: 's3:GetObject',
+    resource: 'photos/a',
+    condition: new Map(),
+  })
   expect(callers).toEqual([{ canonicalId: alice.canonicalId, displayName: alice.displayName }])
 })
 

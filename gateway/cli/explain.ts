@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import {
   type Decision,
+  type Directory,
   decide,
   type Policy,
   parseIdentityPolicy,
@@ -74,7 +75,7 @@ async function explainAs(
 ): Promise<ReturnType<typeof explanation>> {
   const asker = await findAsker(operator, question, new Date())
   const { user } = asker
-  const from = { namespace: operator.namespace.as, s3: operator.config.s3 }
+  const from = { namespace: operator.namespace.as, directory: operator.directory, s3: operator.config.s3 }
   const sessionPolicy = await findSessionPolicy(question)
   const decision = await orMissing(() => explain(from, user && { ...user, sessionPolicy }, question))
   const files =
@@ -84,6 +85,7 @@ async function explainAs(
 
 type From = {
   readonly namespace: (caller: Caller | undefined) => Namespace
+  readonly directory: Pick<Directory, 'findByUid'>
   readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
 }
 
@@ -97,7 +99,9 @@ export async function explain(from: From, user: User | undefined, question: Ques
   // As the service: an operator may not be able to act as the user, and what the files say is told beside it.
   const namespace = from.namespace(identity && { canonicalId: identity.canonicalId, displayName: identity.displayName })
   const access = await readBucketAccess(namespace, bucket, from.s3)
-  return decideAccess({ identity, namespace, access, action, resource: { bucket, key, versionId }, context: condition })
+  const { directory } = from
+  const about = { bucket, key, versionId }
+  return decideAccess({ identity, namespace, directory, access, action, resource: about, context: condition })
 }
 
 /** Throws CommandError, and MalformedPolicy. */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { asService } from '../../conformance/as-service.ts'
+import { descendants } from '../../conformance/instance.ts'
 import { findProgram } from './find-program.ts'
 import { capability, readProcessCapabilities } from './process-capabilities.ts'
 
@@ -54,8 +55,8 @@ test('nginx, its workers too, has none of the capabilities of the gateway but th
     const nginx = Number(line)
     expect(readProcessCapabilities(gateway.pid ?? 0).permitted).toContain(capability.SETUID)
 
-    await vi.waitFor(() => expect(childrenOf(nginx)).toHaveLength(2), { timeout: 10_000 })
-    const family = [nginx, ...childrenOf(nginx)]
+    await vi.waitFor(() => expect(descendants(nginx)).toHaveLength(2), { timeout: 10_000 })
+    const family = [nginx, ...descendants(nginx)]
     for (const pid of family) {
       const only = new Set([capability.NET_BIND_SERVICE])
       expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toMatch(/^nginx|^\/\S*nginx/)
@@ -67,8 +68,3 @@ test('nginx, its workers too, has none of the capabilities of the gateway but th
     await ended
   }
 })
-
-const childrenOf = (pid: number): readonly number[] =>
-  readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  )
