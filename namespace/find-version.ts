@@ -4,6 +4,7 @@ import type { Found, PosixIdentity, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { type History, historyOf, identityOf, isTorn, listEntries, versionsDirectory } from './history.ts'
 import { join, recordAttribute } from './layout.ts'
+import { askModeBits } from './mode-bits.ts'
 import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, seenByService, within } from './place.ts'
@@ -147,11 +148,8 @@ const rightsOf = ({ stat }: Found, read: ReadRecord | undefined): Rights =>
 export const isVisible = (place: Place, { isMarker, found, record }: LocatedVersion): boolean =>
   isMarker || mayRead(rightsOf(found, record), place.posix)
 
-function mayRead({ mode, uid, gid }: Rights, posix: PosixIdentity | undefined): boolean {
-  if (posix === undefined) return true
-  if (uid === posix.uid) return (mode & 0o400) !== 0
-  if (gid === posix.gid || posix.groups.includes(gid)) return (mode & 0o040) !== 0
-  return (mode & 0o004) !== 0
+function mayRead(rights: Rights, posix: PosixIdentity | undefined): boolean {
+  return posix === undefined || askModeBits(posix, rights, ['read']).missing.length === 0
 }
 
 /** Throws MethodNotAllowed for a delete marker (P-171). */

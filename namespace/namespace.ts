@@ -19,6 +19,7 @@ import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
 import { listVersions } from './list-versions.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
+import { type ObjectPath, objectPath, rootPath } from './object-path.ts'
 import { openObject, statObject } from './open-object.ts'
 import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
 import type { Kernel, Problem, Root } from './place.ts'
@@ -28,7 +29,17 @@ import { copyPart, putPart } from './put-part.ts'
 import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
-import { type Actor, bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
+import {
+  type Actor,
+  bucketOf,
+  type FindRecord,
+  findRecord,
+  nobody,
+  openPlace,
+  openTree,
+  rootOf,
+  type Tree,
+} from './tree.ts'
 import { lifecycle, upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
@@ -45,6 +56,7 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
+export { isKeptBySticky, type Permission } from './mode-bits.ts'
 export {
   identityFaults,
   type MountFault,
@@ -54,9 +66,11 @@ export {
   readMountInfo,
   usesAuthSys,
 } from './mount-options.ts'
+export type { ObjectPath, PathComponent } from './object-path.ts'
 export { uidOfFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
 export type { Kernel, Problem } from './place.ts'
+export { askPermissions, type DecidedBy } from './posix-acl.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
 
@@ -99,6 +113,11 @@ export type OpenNamespace = {
   /** Carries out the lifecycle rules of every bucket, unless … as above. `dayMs`: how long a day of theirs is. */
   lifecycle(options: { readonly everyMs: number; readonly dayMs: number }): Promise<Expired | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
+  /**
+   * The directories and the file that stand for an object, for who explains the file system's permissions; see object-path.ts. undefined: the
+   * directory that new buckets are made in. Throws NoSuchBucket.
+   */
+  path(target: ObjectTarget | undefined): Promise<ObjectPath>
   /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
   readonly troubles: Roots['troubles']
@@ -155,6 +174,7 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
     check: (what) => checkTree(tree, what),
+    path: (target) => (target === undefined ? rootPath(main.root) : wayTo(tree, target)).catch(throwCoded),
     load: () => ({ ...loadOf(roots), hung: hung() }),
     troubles,
     async close() {
@@ -164,6 +184,15 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
       opening.close()
     },
   }
+}
+
+async function wayTo(tree: Tree, target: ObjectTarget): Promise<ObjectPath> {
+  const place = await openPlace(tree, target.bucket, nobody, (name) => findRecord(tree, name))
+  return objectPath(place, target)
+}
+
+function throwCoded(error: unknown): never {
+  throw namespaceErrorOf(error)
 }
 
 /** Names that were published in another tree would be lost. */

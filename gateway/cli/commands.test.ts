@@ -157,14 +157,14 @@ test('explain says who may do what, and which line says so', async () => {
   expect(await causeway(`${asked} --as erin`)).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(
-      /^user: erin \([0-9a-f]{64}\)\ngroups: none\nuid: none\nallowed: erin owns the bucket$/,
+      /^access keys: CW\w{18}\nuser: erin \([0-9a-f]{64}\)\ngroups: none\nuid: none\nrights: .*\nmode bits .*\nallowed: erin owns the bucket$/s,
     ),
   })
   expect(await causeway(`${asked} --as frank`)).toMatchObject({
     exitCode: 1,
-    stdout: expect.stringMatching(/^user: frank .*\ndenied: /s),
+    stdout: expect.stringMatching(/^access keys: .*\nuser: frank .*\ndenied: /s),
   })
-  expect((await causeway(asked)).stdout).toMatch(/^user: an anonymous caller\ndenied: /)
+  expect((await causeway(asked)).stdout).toMatch(/^user: an anonymous caller\n.*\ndenied: /s)
   expect((await causeway('explain s3:ListAllMyBuckets --as frank')).stdout).toMatch(/^allowed: /m)
   expect((await causeway('explain s3:Fetch explained')).stderr).toMatch(/^causeway: There is no action s3:Fetch; /)
   expect((await causeway('explain s3:GetObject nowhere/a --as erin')).stderr).toMatch(
