@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { ownersCalls } from './acting-calls.ts'
 import { isBucketName } from './bucket-name.ts'
 import {
   type BucketRecord,
@@ -12,7 +13,7 @@ import { writeDocumentFile } from './documents.ts'
 import { asideSuffix, clear, clearEmptyTree, holdsVersions, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import { type FileCalls, FileError, type Stat } from './files.ts'
+import { type FileCalls, FileError, type Files, type Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
 import { openedForService } from './opened-for-service.ts'
 import type { Place, Root } from './place.ts'
@@ -144,7 +145,7 @@ export async function finish(
   const inode = (await requireStat(calls, record.directory)).inode.toString()
   const { transitInode: _before, ...rest } = record
   const made = root.readOnly ? {} : await makeTransitIn(tree, record, root)
-  if (isNew && tree.kernel !== undefined) await requireNothingElse(calls, record.directory)
+  if (isNew && tree.kernel !== undefined) await requireNothingElse(root.files, record.directory)
   const complete: BucketRecord = { ...rest, inode, ...made }
   if (tree.options.flush && !root.readOnly) {
     await calls.flushDirectory(record.directory)
@@ -161,9 +162,10 @@ function makeTransitIn({ kernel }: Tree, record: BucketRecord, { files }: Root):
   return openedForService(files, record.directory, kernel.directoryMode, (service) => makeTransit(service, record))
 }
 
-/** While it was open for the service, others could put something there as well. */
-async function requireNothingElse(calls: FileCalls, directory: string): Promise<void> {
-  const { count } = await calls.scan(directory)
+/** While it was open for the service, others could put something there as well. A server lets only its owner look. */
+async function requireNothingElse(files: Files, directory: string): Promise<void> {
+  const owner = ownersCalls(files, await requireStat(files.as(undefined), directory)) ?? files.as(undefined)
+  const { count } = await owner.scan(directory)
   if (count > 1)
     throw new NamespaceError('SlowDown', { message: `Somebody else has made something in '${directory}'.` })
 }

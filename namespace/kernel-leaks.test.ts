@@ -54,7 +54,7 @@ async function plant(tree: KernelTree): Promise<void> {
 
 describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   test(`nobody gets what is another's, nobody is refused what is theirs, with the gateway killed ${KILLS} times (${seed})`, async () => {
-    const tree = await openKernelTree()
+    const tree = await openKernelTree('as it is')
     const tally = { allowed: 0, refused: 0, killed: 0 }
     const wrong: string[] = []
     const made = new Map<string, number>()

@@ -2,7 +2,7 @@
 import { chmod, chown, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type KernelTree, openKernelTree, serviceId } from './testing/kernel-tree.ts'
+import { type KernelTree, type On, openKernelTree, serviceId } from './testing/kernel-tree.ts'
 import type { Who } from './testing/kernel-worker.ts'
 
 const staff = 42_000
@@ -24,14 +24,21 @@ const answerOf = async (said: Promise<{ value?: unknown; code?: string; message?
   return value
 }
 const codeOf = async (said: Promise<{ code?: string }>): Promise<string | undefined> => (await said).code
+const swept = async (): Promise<string[]> => {
+  await tree.upkeep('sweep')
+  return readdir(on('.causeway/trash'))
+}
 const facts = async (path: string) => {
   const { uid, gid, mode } = await stat(path)
   return { uid, gid, mode: mode & 0o7777 }
 }
 
-describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
+const isLab = process.env.NAMESPACE_ROOT !== undefined
+const kinds: readonly On[] = isLab ? ['as it is'] : ['as it is', 'as on NFS']
+
+describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the file system %s', (kind) => {
   beforeAll(async () => {
-    tree = await openKernelTree({ alice: alice.posix as NonNullable<Who['posix']> })
+    tree = await openKernelTree(kind, { alice: alice.posix as NonNullable<Who['posix']> })
     await answerOf(ask(alice, 'createBucket', 'docs'))
   }, 30_000)
 
@@ -250,6 +257,8 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     expect(await facts(on('forbidden'))).toMatchObject({ mode: 0o750 })
     await answerOf(ask(bob, 'removeBucket', 'forbidden'))
     expect(await readdir(tree.directory)).not.toContain('forbidden')
+    // NFS keeps `.s3/locks` for as long as the worker has it open; then the next sweep takes it.
+    if (isLab) await expect.poll(swept, { timeout: 60_000 }).toEqual([])
     expect(await readdir(on('.causeway/trash'))).toEqual([])
     await answerOf(ask(alice, 'createBucket', 'forbidden'))
     await answerOf(ask(alice, 'removeBucket', 'forbidden'))
@@ -267,7 +276,7 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     await answerOf(ask(alice, 'expire', 'rules', JSON.stringify({ rules: [rule] })))
     await tree.upkeep('problems')
     expect(await tree.upkeep('lifecycle')).toMatchObject({ objects: 1 })
-    expect(await tree.upkeep('problems')).toEqual([expect.stringContaining("EACCES: unlinkat 'rules/theirs/old'")])
+    expect(await tree.upkeep('problems')).toEqual([expect.stringMatching(/EACCES: \w+ 'rules\/theirs\//)])
     expect(await readdir(on('rules'))).toEqual(['.s3', 'theirs'])
     expect(await readdir(on('rules/theirs'))).toEqual(['old'])
   })

@@ -2,8 +2,8 @@ import { ownersCalls } from './acting-calls.ts'
 import { isErrno } from './file-errors.ts'
 import { type FileCalls, FileError, type Files } from './files.ts'
 
-/** For whoever owns it all, for others names may be made but not listed. */
-const openMode = 0o733
+/** The service is one of the others. There is nothing in it that somebody else could list: the bucket is new, or has just been emptied. */
+const openMode = 0o777
 
 /**
  * Runs `work` while the service can make and take away names in a user's directory, and closes it again: so `.s3` comes into a bucket's directory and

@@ -28,6 +28,7 @@ export type PosixFilesOptions = {
   readonly atOnce?: boolean
   readonly publishRoot?: string | undefined
   readonly userThreads?: boolean
+  readonly byUid?: boolean | undefined
 }
 
 /**
@@ -36,12 +37,14 @@ export type PosixFilesOptions = {
  * local file system can answer from memory. `publishRoot`: the same directory by another mount, through which `publish` renames and links: an
  * NFS client that renames over a file which it has open itself first moves that one aside, and others find nothing there for a moment.
  * `userThreads`: users' calls run on threads of their own, which have given up the service's capabilities for good (native/README.md).
+ * `byUid`, for tests: the service is its uid and groups, as for an NFS server, and has its capabilities only where the client itself asks for one.
  * Throws FileError (ENOENT, ENOTDIR, EACCES; with `userThreads` EPERM where the process may not be so).
  */
 export function openPosixFiles(rootPath: string, options: PosixFilesOptions): Files {
-  const { threads, atOnce = true, publishRoot, userThreads = false } = options
-  const mount = native.openMount(rootPath, threads, lockThreads, atOnce, userThreads)
-  const publishMount = publishRoot === undefined ? mount : native.openMount(publishRoot, threads, 1, false, userThreads)
+  const { threads, atOnce = true, publishRoot, userThreads = false, byUid = false } = options
+  const mount = native.openMount(rootPath, threads, lockThreads, atOnce && !byUid, userThreads, byUid)
+  const publishMount =
+    publishRoot === undefined ? mount : native.openMount(publishRoot, threads, 1, false, userThreads, byUid)
   const names = openNames()
   const mounts: Mounts = { mount, publishMount }
   const service = callsOf(mounts, undefined, names)

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string>
 
+#include "identity.h"
+
 namespace causeway {
 
 // A descriptor that closes itself.
@@ -92,7 +94,8 @@ inline int openRemembered(int root, const std::string& path, uint64_t flags) {
 }
 
 // -1 and errno. A path may be longer than the kernel's PATH_MAX (a key of 1,024 slashes is), so it is walked in pieces.
-inline int openBeneath(int root, const std::string& path, uint64_t flags, mode_t mode = 0) {
+inline int walkBeneath(int root, const std::string& path, uint64_t flags, mode_t mode) {
+  giveBack();
   constexpr size_t piece = 4000;
   if (!plainPath(path)) {
     errno = EINVAL;
@@ -114,6 +117,88 @@ inline int openBeneath(int root, const std::string& path, uint64_t flags, mode_t
     from = slash + 1;
   }
   return openOnce(at, path.empty() ? "." : path.c_str() + from, flags, mode);
+}
+
+// ---- Looks of the service's where its capabilities count for nothing -----------------------------------------------------------------
+//
+// A file server knows uid and groups alone: what CAP_DAC_READ_SEARCH is on a file system of this machine, the way to every file and the sight
+// of it, is here the right of whoever owns what is passed and read, step by step. For reading alone. Nothing of root's is reached so.
+
+// Whether this thread may: it has a job of the service's, which users have beside theirs.
+inline bool looksByOwners() { return servesUsers && !current; }
+
+inline Who ownerOf(int number) {
+  struct stat s;
+  bool isNone = fstat(number, &s) || s.st_uid == 0 || s.st_uid == base().identity.uid;
+  return isNone ? nullptr : std::make_shared<Identity>(Identity{s.st_uid, s.st_gid, {}});
+}
+
+// A name in a directory, without opening what it is of.
+inline int stepByOwner(int directory, const char* name, uint64_t flags) {
+  int number = openOnce(directory, name, flags | O_PATH, 0), error = errno;
+  if (number >= 0 || error != EACCES) return number;
+  if (Who owner = ownerOf(directory)) {
+    Acting acting(owner);
+    if (!acting.error) number = openOnce(directory, name, flags | O_PATH, 0), error = errno;
+  }
+  errno = error;
+  return number;
+}
+
+// Until its job ends or opens the next file: an attribute is read by right to the file, not by the descriptor.
+inline bool borrow(int number) {
+  Who owner = ownerOf(number);
+  isBorrowing = owner && become(owner) == 0;
+  return isBorrowing;
+}
+
+// What was found so, opened by its descriptor: the way to it is no more asked for.
+inline int reopenByOwner(int seen, uint64_t flags) {
+  std::string path = "/proc/self/fd/" + std::to_string(seen);
+  int number = ::open(path.c_str(), static_cast<int>(flags) | O_CLOEXEC), error = errno;
+  if (number >= 0 || error != EACCES) return number;
+  if (borrow(seen)) {
+    number = ::open(path.c_str(), static_cast<int>(flags) | O_CLOEXEC), error = errno;
+    if (number < 0) giveBack();
+  }
+  errno = error;
+  return number;
+}
+
+inline int openByOwners(int directory, const char* name, uint64_t flags, mode_t mode) {
+  int number = openOnce(directory, name, flags, mode);
+  if (number >= 0 || errno != EACCES || flags & O_CREAT) return number;
+  Fd seen(stepByOwner(directory, name, O_NOFOLLOW | (flags & O_DIRECTORY)));
+  if (!seen.ok() || flags & O_PATH) return seen.release();
+  struct stat s;
+  bool isRead = (flags & O_ACCMODE) == O_RDONLY && fstat(seen.number, &s) == 0 && (S_ISREG(s.st_mode) || S_ISDIR(s.st_mode));
+  errno = EACCES;
+  return isRead ? reopenByOwner(seen.number, flags) : -1;
+}
+
+inline int walkByOwners(int root, const std::string& path, uint64_t flags, mode_t mode) {
+  Fd held;
+  int at = root;
+  size_t from = 0;
+  for (size_t slash; (slash = path.find('/', from)) != std::string::npos; from = slash + 1) {
+    int next = stepByOwner(at, path.substr(from, slash - from).c_str(), O_DIRECTORY);
+    if (next < 0) return -1;
+    held.reset(next);
+    at = next;
+  }
+  return openByOwners(at, path.empty() ? "." : path.c_str() + from, flags, mode);
+}
+
+inline int openBeneath(int root, const std::string& path, uint64_t flags, mode_t mode = 0) {
+  int number = walkBeneath(root, path, flags, mode);
+  return number < 0 && errno == EACCES && looksByOwners() ? walkByOwners(root, path, flags, mode) : number;
+}
+
+// Of one name in an open directory.
+inline int openIn(int directory, const char* name, uint64_t flags) {
+  giveBack();
+  int number = openOnce(directory, name, flags, 0);
+  return number < 0 && errno == EACCES && looksByOwners() ? openByOwners(directory, name, flags, 0) : number;
 }
 
 // A path's directory, held open, and its last name: what rename, link, unlink, mkdir and rmdir work on. `parent` is not ok after a

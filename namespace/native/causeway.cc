@@ -624,6 +624,7 @@ napi_value readAttribute(napi_env env, napi_callback_info info) {
   auto name = c.string(4);
   return c.start(c.mount->pool, c.string(3), [=](Job& j) {
     int length = appendAttribute(fd, name.c_str(), j.bytes);
+    if (length == -2 && errno == EACCES && looksByOwners() && borrow(fd)) length = appendAttribute(fd, name.c_str(), j.bytes);
     if (length == -2) return j.fail("fgetxattr");
     if (length >= 0) j.gives = Gives::bytes;
   });
@@ -748,14 +749,16 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   if (c.bad()) return nullptr;
   int error = path.find('\0') != std::string::npos ? EINVAL : 0;
   auto mount = std::make_shared<Mount>();
-  mount->pool = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)));
-  mount->locks = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, lockThreads)));
+  bool userThreads = c.truth(4), byUid = c.truth(5);
+  auto service = byUid ? Pool::For::serviceByUid : Pool::For::service;
+  mount->pool = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)), service);
+  mount->locks = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, lockThreads)), service);
   size_t hashing = std::max(2u, std::min(8u, std::thread::hardware_concurrency()));
-  mount->writers = std::make_shared<Pool>(hashing);
-  if (c.truth(4)) {
+  mount->writers = std::make_shared<Pool>(hashing, service);
+  if (userThreads) {
     error = error ? error : mayServeUsers();
-    mount->ofUsers[mount->pool] = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)), true);
-    mount->ofUsers[mount->writers] = std::make_shared<Pool>(hashing, true);
+    mount->ofUsers[mount->pool] = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)), Pool::For::users);
+    mount->ofUsers[mount->writers] = std::make_shared<Pool>(hashing, Pool::For::users);
   }
   if (!error) mount->root.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!mount->root.ok()) {

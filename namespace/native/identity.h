@@ -57,6 +57,13 @@ constexpr uint32_t serving = 1u << CAP_FOWNER | 1u << CAP_DAC_READ_SEARCH;
 
 // At the start of a thread that only ever runs users' jobs. A thread that keeps more must not run any.
 inline thread_local bool isForUsers = false;
+// Those of its capabilities that a thread of the service's uses by itself.
+inline thread_local uint32_t inUse = UINT32_MAX;
+// Who this thread is; null is the service.
+inline thread_local Who current;
+// Whether the service has this thread's job where users make theirs by themselves (enforcement `kernel`).
+inline thread_local bool servesUsers = false;
+
 inline void giveUpService() {
   __user_cap_data_struct data[2] = {};
   data[0].effective = data[0].permitted = base().capabilities[0].permitted & switching;
@@ -65,6 +72,22 @@ inline void giveUpService() {
     abort();
   }
   isForUsers = true;
+}
+
+// The service's own effective capabilities, with those of `more`.
+inline int useCapabilities(uint32_t more) {
+  __user_cap_data_struct data[2] = {base().capabilities[0], base().capabilities[1]};
+  data[0].effective = (data[0].effective & inUse) | (data[0].permitted & more);
+  return capabilities(SYS_capset, data) ? errno : 0;
+}
+
+// At the start of a thread of the service's that is to find out what a server would say, who knows no capabilities.
+inline void goByUid() {
+  inUse = switching;
+  if (useCapabilities(0)) {
+    fputs("causeway: a thread could not put the service's capabilities aside\n", stderr);
+    abort();
+  }
 }
 
 // setfsuid and setfsgid never report an error, so what they did is read back. A user's job keeps two capabilities, those it takes
@@ -79,11 +102,10 @@ inline int assume(const Identity& to, bool own, bool& changed) {
   if (static_cast<uint32_t>(syscall(SYS_setfsgid, -1)) != to.gid || static_cast<uint32_t>(syscall(SYS_setfsuid, -1)) != to.uid)
     return ENOTSUP;
   if (isForUsers) return 0;  // it has nothing else
+  if (own) return useCapabilities(0);
   __user_cap_data_struct data[2] = {base().capabilities[0], base().capabilities[1]};
-  if (!own) {
-    data[0].effective = data[0].permitted & switching;
-    data[1].effective = 0;
-  }
+  data[0].effective = data[0].permitted & switching;
+  data[1].effective = 0;
   return capabilities(SYS_capset, data) ? errno : 0;
 }
 
@@ -98,7 +120,6 @@ inline int mayServeUsers() {
 // Makes this thread `who`; it stays so until a job asks for somebody else. 0, or an errno (ENOTSUP: this process may not switch), and
 // then the thread is the process itself again. A thread that could not go back must never run another job.
 inline int become(const Who& who) {
-  static thread_local Who current;
   if (who == current || (who && current && *who == *current)) return 0;
   bool changed = current != nullptr;
   int error = who ? assume(*who, false, changed) : 0;
@@ -115,6 +136,15 @@ inline int become(const Who& who) {
   return error;
 }
 
+// Of a job of the service's, which is the owner of what it has just opened (beneath.h).
+inline thread_local bool isBorrowing = false;
+inline void giveBack() {
+  int error = errno;
+  if (isBorrowing) become(nullptr);
+  isBorrowing = false;
+  errno = error;
+}
+
 // In the middle of a service's job: this thread is `who` for as long as this lives. `error` is an errno when it could not be. Null is the
 // service itself, and nothing changes.
 class Acting {
@@ -126,10 +156,11 @@ class Acting {
   Acting(const Acting&) = delete;
   ~Acting() {
     if (who_) become(nullptr);
+    else if (inUse != UINT32_MAX) useCapabilities(0);
   }
   // The service's rights to names and ways, beside the user's own: still not to write where the user may not.
   int serve() {
-    if (!who_) return 0;
+    if (!who_) return inUse == UINT32_MAX ? 0 : useCapabilities(serving);
     __user_cap_data_struct data[2] = {base().capabilities[0], base().capabilities[1]};
     data[0].effective = data[0].permitted & (switching | serving);
     data[1].effective = 0;

@@ -108,8 +108,9 @@ struct Job {
 
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  // `forUsers`: its threads give up what is the service's alone, so that no job of theirs can have it.
-  explicit Pool(size_t most, bool forUsers = false) : most_(most), forUsers_(forUsers) {}
+  // Threads for `users` give up what is the service's alone, so that no job of theirs can have it.
+  enum class For { service, serviceByUid, users };
+  explicit Pool(size_t most, For whom = For::service) : most_(most), for_(whom) {}
 
   // On JavaScript's thread `mayStart`; a pool thread must not start another, which would inherit a user's identity. The caller holds the
   // pool: the job may be done, and its own hold gone, before this returns.
@@ -194,9 +195,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
   static void* run(void* argument) {
     std::unique_ptr<std::shared_ptr<Pool>> held(static_cast<std::shared_ptr<Pool>*>(argument));
     Pool& pool = **held;
-    if (pool.forUsers_) giveUpService();
+    if (pool.for_ == For::users) giveUpService();
+    if (pool.for_ == For::serviceByUid) goByUid();
     while (Job* job = pool.take()) {
       job->next = Next::settle;
+      servesUsers = !job->who && servesOthers(*job);
+      giveBack();
       if (int error = become(job->who))
         job->fail("setfsuid", error);
       else
@@ -207,6 +211,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     }
     return nullptr;
   }
+
+  static bool servesOthers(const Job& job);
 
   Job* take() {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -240,7 +246,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
 
   const size_t most_;
-  const bool forUsers_;
+  const For for_;
   std::mutex mutex_;
   std::condition_variable wake_, quiet_;
   std::deque<Job*> queue_;
@@ -274,6 +280,8 @@ struct Mount {
   }
   ~Mount() { close(); }
 };
+
+inline bool Pool::servesOthers(const Job& job) { return !job.mount->ofUsers.empty(); }
 
 // JavaScript's thread is woken outside of `mutex`, which is the first thing it takes: it would fall asleep again at once.
 inline void Loop::finished(Job* job) {

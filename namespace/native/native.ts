@@ -18,8 +18,16 @@ export type Native = {
   /**
    * `atOnce`: findNow and lockNow may answer, where the file system is one of this machine (ext4, XFS, Btrfs, tmpfs). `userThreads`: users' jobs
    * run on threads that have given up the service's capabilities; EPERM for uid 0, with CAP_DAC_OVERRIDE, and without those that are needed.
+   * `byUid`: the service's own jobs run without FOWNER and DAC_READ_SEARCH, but for the naming of linkAcross.
    */
-  openMount(rootPath: string, threads: number, lockThreads: number, atOnce: boolean, userThreads: boolean): Mount
+  openMount(
+    rootPath: string,
+    threads: number,
+    lockThreads: number,
+    atOnce: boolean,
+    userThreads: boolean,
+    byUid: boolean,
+  ): Mount
   /** Of the process when the addon was loaded: uid, permitted capabilities (0 to 31, 32 to 63). */
   rights(): readonly [number, number, number]
   /** The file system is one of this machine. */

@@ -193,7 +193,7 @@ inline bool findRemembered(const std::string& path, int root, const std::string&
 // Row and attribute of one name: false, and errno, where there is nothing to list.
 inline bool lookAt(int directory, const char* name, const std::string& attribute, Row& row, std::vector<uint8_t>& attributes) {
   for (int tries = 0;; tries++) {
-    Fd fd(openOnce(directory, name, readFlags, 0));
+    Fd fd(openIn(directory, name, readFlags));
     if (!fd.ok()) return false;
     struct stat s;
     if (fstat(fd.number, &s) == 0) {

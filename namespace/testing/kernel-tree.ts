@@ -1,13 +1,11 @@
 /** A tree with enforcement `kernel`: the gateway's part is a process of an ordinary account, told what to do by messages. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { chmod, chown } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { asService } from '../../conformance/as-service.ts'
 import type { PosixIdentity } from '../files.ts'
-import { removeDirectory } from './fixture.ts'
+import { makeDirectory, removeDirectory } from './fixture.ts'
 import type { Answer, Ask, Who } from './kernel-worker.ts'
 
 /** The account of the service; no name is needed for it. */
@@ -29,9 +27,15 @@ export type KernelTree = {
 
 const worker = fileURLToPath(new URL('kernel-worker.ts', import.meta.url))
 
+/** `as on NFS`, on a file system of this machine: the service's capabilities count for nothing, and its locks may be lost. */
+export type On = 'as it is' | 'as on NFS'
+
 /** `owners`: uid and gids of bucket owners, for lifecycle rules. In the namespace root everybody may make directories. */
-export async function openKernelTree(owners: Readonly<Record<string, PosixIdentity>> = {}): Promise<KernelTree> {
-  const directory = await mkdtemp(join(tmpdir(), 'causeway-kernel-'))
+export async function openKernelTree(
+  on: On,
+  owners: Readonly<Record<string, PosixIdentity>> = {},
+): Promise<KernelTree> {
+  const directory = await makeDirectory()
   await chown(directory, serviceId, serviceId)
   await chmod(directory, 0o1777)
   const pending = new Map<number, (said: Said) => void>()
@@ -42,7 +46,7 @@ export async function openKernelTree(owners: Readonly<Record<string, PosixIdenti
 
   async function start(): Promise<ChildProcess> {
     const [program = '', ...prefix] = asService(serviceId, serviceId)
-    const input = [...prefix, process.execPath, worker, directory, JSON.stringify(owners)]
+    const input = [...prefix, process.execPath, worker, directory, JSON.stringify(owners), on]
     const started = spawn(program, input, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const ended = once(started, 'exit').then(([code]) => Promise.reject(new Error(`the worker ended: ${code}`)))
     ended.catch(() => undefined)

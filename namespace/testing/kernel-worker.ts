@@ -4,7 +4,7 @@
  */
 import { NamespaceError } from '../errors.ts'
 import type { PosixIdentity } from '../files.ts'
-import { openNamespace } from '../namespace.ts'
+import { openNamespace, openPosixFiles } from '../namespace.ts'
 import type { Namespace } from '../verbs.ts'
 import { bodyOf, get, listAll, plain, put } from './fixture.ts'
 
@@ -69,7 +69,7 @@ const works = {
   abort: (as: Namespace, bucket = '', key = '', uploadId = '') => as.uploads.abort({ bucket, key, uploadId }),
 }
 
-const [root = '', owners = '{}'] = process.argv.slice(2)
+const [root = '', owners = '{}', on = ''] = process.argv.slice(2)
 const posixOf: Readonly<Record<string, PosixIdentity>> = JSON.parse(owners)
 process.umask(0o027)
 const problems: string[] = []
@@ -80,6 +80,10 @@ const open = await openNamespace({
   durability: 'relaxed',
   recordKey: Buffer.alloc(32, 7),
   threads: 4,
+  ...(on === 'as on NFS' && {
+    locksExpire: true,
+    openFiles: (path, options) => openPosixFiles(path, { ...options, byUid: true }),
+  }),
   directoriesMax: 1024,
   problems: (problem) => problems.push(JSON.stringify(problem)),
   unlisted: () => {
