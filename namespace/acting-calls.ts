@@ -4,11 +4,13 @@
  *
  *     names and bytes in a bucket's tree                  whoever asks: the kernel says what they may
  *     `.s3` of a bucket, `.causeway`                      the service, which owns them, mode 0700
- *     looks by the gateway itself in a bucket's tree      the service (CAP_DAC_READ_SEARCH); where a server does not let it, whoever asks
+ *     looks by the gateway itself in a bucket's tree      the service (CAP_DAC_READ_SEARCH); where a server knows no capabilities the owner of each
+ *                                                         directory on the way, and of the file (native/README.md), else whoever asks
  *     a link from the tree into `.s3`, and back           each end by whom it belongs to, the name of the file by the service (CAP_FOWNER):
  *                                                         a version, also of somebody else's file, is kept by whoever may replace it
  *     a link inside the tree                              whoever asks at both ends, the name as above: a file that stepped aside goes back
- *     taking away the gateway's own temporaries, `.s3-…`  whoever asks, else the owner of the file, else that of its directory
+ *     taking away the gateway's own temporaries, `.s3-…`  whoever asks, else the owner of the file, else that of its directory; so also a new name
+ *                                                         beside the old one, or out of a directory of the gateway's
  *     what is asked of an open file                       whoever has opened it
  *     a record on a version in `.s3`                      the service where the file is its own, else whoever asks
  *
@@ -123,7 +125,10 @@ function changes(files: Files, { identity, isOwn }: ActingOptions, openers: Open
       return at(path).unlink(path)
     },
     async rename(source, target) {
-      if (isTheirs(source) && isTheirs(target)) return ofTemporary(source, (calls) => calls.rename(source, target))
+      // Into a directory of the gateway's own making only as whoever asks: what lies in another user's cannot be published by this one.
+      const isInto = isTemporary(parentOf(target)) && parentOf(target) !== parentOf(source)
+      if (isTheirs(source) && isTheirs(target) && !isInto)
+        return ofTemporary(source, (calls) => calls.rename(source, target))
       return at(source).rename(source, target)
     },
     async link(source, target) {
@@ -131,8 +136,12 @@ function changes(files: Files, { identity, isOwn }: ActingOptions, openers: Open
       // Upkeep puts back what a removal that was cut off had taken aside.
       if (identity === undefined && isTheirs(source)) return ((await ownerOf(source)) ?? refusing).link(source, target)
       if (identity === undefined) return refusing.link(source, target)
-      const end = (path: string) => ({ path, identity: isOwn(path) ? undefined : identity })
-      return files.linkAcross(end(source), end(target))
+      // What another user's writer has taken aside is not for this one to find.
+      const finder = isOwn(source) || isTemporary(source) ? undefined : identity
+      return files.linkAcross(
+        { path: source, identity: finder },
+        { path: target, identity: isOwn(target) ? undefined : identity },
+      )
     },
   }
 }

@@ -102,7 +102,7 @@ export async function settleTaken(place: Place, taken: string, key?: string): Pr
   let isRemoved = false
   for (const name of await namesIn(place, taken)) {
     const aside = join(taken, name)
-    const stat = await place.calls.statPath(aside)
+    const stat = await place.service.statPath(aside)
     if (stat === undefined) continue
     const isJudged = await wasJudged(place, taken, aside, stat)
     if (!isJudged) await putBack(place, aside, join(parentOf(parentOf(taken)), name), key)
@@ -119,7 +119,7 @@ export async function settleTaken(place: Place, taken: string, key?: string): Pr
 async function wasJudged(place: Place, taken: string, aside: string, stat: Stat): Promise<boolean> {
   if (taken.endsWith(`.${generationOf(stat)}${takenSuffix}`)) return true
   if (!nameOf(taken).includes(`.${stat.inode}-`)) return false
-  const found = await place.calls.find(aside, { attribute: recordAttribute, bodyBytesMax: -1, keepOpen: false })
+  const found = await place.service.find(aside, { attribute: recordAttribute, bodyBytesMax: -1, keepOpen: false })
   return (
     found !== undefined && objectStat(place.bucket.name, aside, found.stat, await place.records.read(found)).foreign
   )
@@ -143,7 +143,8 @@ function armedDirectories(place: Place, key: string): readonly string[] {
 
 async function namesIn(place: Place, directory: string): Promise<readonly string[]> {
   try {
-    const scan = await place.calls.scan(directory)
+    // The directory may be another user's, who had the key before.
+    const scan = await place.service.scan(directory)
     const names = Array.from({ length: scan.count }, (_, index) => scan.name(index).toString('utf8'))
     // What an NFS client keeps for who has the file open is nobody's to take.
     return names.filter((name) => !name.startsWith('.nfs'))
@@ -161,10 +162,31 @@ async function inDirectory(place: Place, directory: string, work: () => Promise<
       await work()
       return
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
+      const isClosed = isErrno(error, 'EACCES') && (await isOthers(place, directory))
+      if (!isClosed && !isErrno(error, 'ENOENT')) throw error
       if (attempt === 3) throw writtenBySomebodyElse(error)
+      if (isClosed) await clearArmed(place, directory)
     }
   }
+}
+
+async function isOthers(place: Place, directory: string): Promise<boolean> {
+  if (place.posix === undefined) return false
+  const stat = await place.service.statPath(directory)
+  return stat !== undefined && stat.uid !== place.posix.uid
+}
+
+/**
+ * Where the file system decides too, and another user has made the directory: nobody else can write in it, and on NFS it may outlive its use. Under the
+ * key's lock, so nothing in it is armed any more (`fence`); what is fenced goes back to its own name, by right of whoever has made it.
+ */
+async function clearArmed(place: Place, directory: string): Promise<void> {
+  for (const name of await namesIn(place, directory)) {
+    const own = join(parentOf(directory), name.replace(/\.[^.]+\.fenced$/, ''))
+    if (name.endsWith(fencedSuffix) && (await place.service.statPath(own)) === undefined)
+      await renamed(place, join(directory, name), own)
+  }
+  await removeIfEmpty(place, directory)
 }
 
 /** false: there was nothing. */

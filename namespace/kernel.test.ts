@@ -2,6 +2,7 @@
 import { chmod, chown, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { armedName } from './layout.ts'
 import { type KernelTree, type On, openKernelTree, serviceId } from './testing/kernel-tree.ts'
 import type { Who } from './testing/kernel-worker.ts'
 
@@ -37,6 +38,9 @@ const isLab = process.env.NAMESPACE_ROOT !== undefined
 const kinds: readonly On[] = isLab ? ['as it is'] : ['as it is', 'as on NFS']
 
 describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the file system %s', (kind) => {
+  /** Where locks cannot be lost nothing is armed. */
+  const isLocal = kind === 'as it is' && !isLab
+
   beforeAll(async () => {
     tree = await openKernelTree(kind, { alice: alice.posix as NonNullable<Who['posix']> })
     await answerOf(ask(alice, 'createBucket', 'docs'))
@@ -241,6 +245,44 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     await answerOf(ask(bob, 'abort', 'uploads', 'left', left))
     expect((await readdir(on('uploads'))).toSorted()).toEqual(['.s3', 'big', 'own'])
   })
+
+  test.skipIf(isLocal)(
+    'who writes a key after another user is not kept from it by what that one has left armed',
+    async () => {
+      await answerOf(ask(alice, 'createBucket', 'armed'))
+      await chown(on('armed'), uidOf(alice), staff)
+      await chmod(on('armed'), 0o770)
+      await answerOf(ask(alice, 'version', 'armed', 'Enabled'))
+      await answerOf(ask(alice, 'put', 'armed', 'k', '1'))
+      const directory = on('armed', armedName('k'))
+      await mkdir(directory, { recursive: true })
+      await writeFile(join(directory, '.s3-1-a.b.put'), 'late')
+      for (const path of [directory, join(directory, '.s3-1-a.b.put')]) await chown(path, uidOf(alice), uidOf(alice))
+      await chmod(directory, 0o750)
+      await answerOf(ask(bob, 'put', 'armed', 'k', '2'))
+      await answerOf(ask(alice, 'put', 'armed', 'k', '3'))
+      expect(await answerOf(ask(alice, 'get', 'armed', 'k'))).toBe('3')
+      // What was armed is under its own name again, for whoever has made it.
+      expect((await readdir(on('armed'))).toSorted()).toEqual(['.s3', '.s3-1-a', 'k'])
+    },
+  )
+
+  test.skipIf(isLocal)(
+    'what another user’s writer had taken aside when it was cut off goes back, whoever comes next',
+    async () => {
+      await answerOf(ask(alice, 'createBucket', 'taken'))
+      await chown(on('taken'), uidOf(alice), staff)
+      await chmod(on('taken'), 0o770)
+      const directory = on('taken', armedName('k'))
+      const taken = join(directory, 'a.1-2-3.taken')
+      await mkdir(taken, { recursive: true })
+      await writeFile(join(taken, 'k'), 'not judged')
+      for (const path of [directory, taken, join(taken, 'k')]) await chown(path, uidOf(alice), uidOf(alice))
+      for (const path of [directory, taken]) await chmod(path, 0o750)
+      await ask(bob, 'tag', 'taken', 'k', 'red')
+      expect(await answerOf(ask(alice, 'get', 'taken', 'k'))).toBe('not judged')
+    },
+  )
 
   test('a bucket is made where its user may make a directory, and goes by its owner alone', async () => {
     await chmod(tree.directory, 0o755)
