@@ -1,6 +1,6 @@
 /**
  * Enforcement `kernel`, the whole product: nginx and two workers of an ordinary account with the capabilities of the systemd drop-in, users of the local
- * file with uids, and file users beside them. Needs root, to start another account.
+ * file with uids, and file users beside them. Needs root, to start another account. NAMESPACE_ROOT names a mount for the tree.
  */
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
@@ -31,6 +31,7 @@ const people = {
 type Person = keyof typeof people
 
 let directory: string
+let tree: string
 let port: number
 let gateway: ReturnType<typeof serve>
 const clients = new Map<Person, S3Client>()
@@ -38,7 +39,7 @@ const clients = new Map<Person, S3Client>()
 const program = join(projectDirectory, 'scripts/causeway')
 const [setpriv = '', ...prefix] = asService(service, service)
 const place = () => ['--config', join(directory, 'causeway.toml')]
-const on = (...path: readonly string[]): string => join(directory, 'tree', ...path)
+const on = (...path: readonly string[]): string => join(tree, ...path)
 
 const causeway = async (...command: readonly string[]) => {
   const { stdout, stderr, exitCode } = await execa(setpriv, [...prefix, program, ...command, ...place()], {
@@ -104,6 +105,7 @@ const refused = (person: Person) =>
 describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   beforeAll(async () => {
     directory = await mkdtemp('/tmp/causeway-kernel-')
+    tree = await mkdtemp(join(process.env.NAMESPACE_ROOT ?? '/tmp', 'causeway-tree-'))
     port = await freePort()
     const identity = { enforcement: 'kernel', file_mode: '0640' }
     const sections = {
@@ -116,10 +118,8 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     }
     await writeFile(join(directory, 'causeway.toml'), stringify(sections))
     await chmod(directory, 0o755)
-    for (const path of ['tree', 'state']) {
-      await mkdir(join(directory, path))
-      await chown(join(directory, path), service, service)
-    }
+    await mkdir(join(directory, 'state'))
+    for (const path of [tree, join(directory, 'state')]) await chown(path, service, service)
     // Who may write the root may make buckets.
     await chmod(on(), 0o1777)
     gateway = serve()
@@ -142,7 +142,7 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     for (const client of clients.values()) client.destroy()
     gateway?.kill('SIGTERM')
     await gateway
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+    for (const path of [tree, directory]) if (path !== undefined) await rm(path, { recursive: true, force: true })
   })
 
   test('what a user puts is theirs for file users, with the mode that is configured', async () => {
