@@ -96,6 +96,14 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     expect(await answerOf(ask(alice, 'get', 'docs', 'a/b/note'))).toBe('hello')
   })
 
+  test('the service sees what is a user’s, and changes nothing of it by itself', async () => {
+    await answerOf(ask(alice, 'put', 'docs', 'a/b/note', 'hello'))
+    const { see, list, ...changing } = (await tree.upkeep('trespass')) as Readonly<Record<string, string>>
+    expect([see, list]).toEqual(['done', 'done'])
+    expect(Object.keys(changing)).toHaveLength(7)
+    expect(new Set(Object.values(changing)), JSON.stringify(changing)).toEqual(new Set(['EACCES']))
+  })
+
   test('a user of whom the file system knows nothing may nothing', async () => {
     const stranger = { name: 'stranger' }
     for (const work of [

@@ -18,7 +18,7 @@ export type KernelTree = {
   /** Never throws for what is refused. */
   ask(who: Who | undefined, work: Ask['work'], ...input: readonly string[]): Promise<Said>
   /** The gateway itself. */
-  upkeep(work: 'sweep' | 'lifecycle' | 'problems' | 'rights' | 'unlisted'): Promise<unknown>
+  upkeep(work: 'sweep' | 'lifecycle' | 'problems' | 'rights' | 'unlisted' | 'trespass'): Promise<unknown>
   pid(): Promise<number>
   /** Ends the process at once, and starts another. What was asked and not answered is told as `killed`. */
   kill(): Promise<void>

@@ -3,8 +3,9 @@
  * in somebody's name.
  */
 import { NamespaceError } from '../errors.ts'
-import type { PosixIdentity } from '../files.ts'
+import { FileError, type PosixIdentity } from '../files.ts'
 import { openNamespace, openPosixFiles } from '../namespace.ts'
+import type { PosixFilesOptions } from '../posix-files.ts'
 import type { Namespace } from '../verbs.ts'
 import { bodyOf, get, listAll, plain, put } from './fixture.ts'
 
@@ -70,6 +71,8 @@ const works = {
 }
 
 const [root = '', owners = '{}', on = ''] = process.argv.slice(2)
+const openFiles = (path: string, options: PosixFilesOptions) =>
+  openPosixFiles(path, { ...options, byUid: on === 'as on NFS' })
 const posixOf: Readonly<Record<string, PosixIdentity>> = JSON.parse(owners)
 process.umask(0o027)
 const problems: string[] = []
@@ -80,10 +83,8 @@ const open = await openNamespace({
   durability: 'relaxed',
   recordKey: Buffer.alloc(32, 7),
   threads: 4,
-  ...(on === 'as on NFS' && {
-    locksExpire: true,
-    openFiles: (path, options) => openPosixFiles(path, { ...options, byUid: true }),
-  }),
+  ...(on === 'as on NFS' && { locksExpire: true }),
+  openFiles,
   directoriesMax: 1024,
   problems: (problem) => problems.push(JSON.stringify(problem)),
   unlisted: () => {
@@ -110,6 +111,35 @@ const upkeep = {
   problems: async () => problems.splice(0),
   rights: async () => process.getuid?.(),
   unlisted: async () => unlisted,
+  trespass,
+}
+
+/** What becomes of the service's own calls in the directory and at the file of a user: an errno, or `done`. */
+async function trespass(): Promise<Readonly<Record<string, string>>> {
+  const files = openFiles(root, { threads: 1, userThreads: true })
+  const service = files.as(undefined)
+  const calls = {
+    see: () => service.open('docs/a/b/note', 'read'),
+    list: () => service.scan('docs/a'),
+    write: () => service.open('docs/a/b/note', 'write'),
+    create: () => service.create('docs/a/new', 0o666, true),
+    makeDirectory: () => service.makeDirectory('docs/a/new', 0o777),
+    rename: () => service.rename('docs/a/b/note', 'docs/a/note'),
+    link: () => service.link('docs/a/b/note', 'docs/a/note'),
+    unlink: () => service.unlink('docs/a/b/note'),
+    async note() {
+      const descriptor = await service.open('docs/a/b/note', 'read')
+      await service.writeAttribute(descriptor, 'user.causeway', Buffer.from('x'))
+    },
+  }
+  const outcomes: Record<string, string> = {}
+  for (const [name, call] of Object.entries(calls))
+    outcomes[name] = await call().then(
+      () => 'done',
+      (error: unknown) => (error instanceof FileError ? error.code : String(error)),
+    )
+  files.close()
+  return outcomes
 }
 
 process.on('message', (ask: Ask) => {
