@@ -218,6 +218,22 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     }
   })
 
+  test.skipIf(isLocal)(
+    'what root has closed is closed to the service as well: it is not replaced, and stays',
+    async () => {
+      await answerOf(ask(alice, 'createBucket', 'rooted'))
+      await answerOf(ask(alice, 'version', 'rooted', 'Enabled'))
+      await writeFile(on('rooted/k'), 'of root', { mode: 0o600 })
+      expect(await codeOf(ask(alice, 'put', 'rooted', 'k', 'of alice'))).toBe('AccessDenied')
+      expect(await readFile(on('rooted/k'), 'utf8')).toBe('of root')
+      await chown(on('rooted'), 0, uidOf(alice))
+      await chmod(on('rooted'), 0o770)
+      expect(await codeOf(ask(alice, 'put', 'rooted', 'other', '1'))).toBe('AccessDenied')
+      await chmod(on('rooted'), 0o771)
+      expect(await codeOf(ask(alice, 'put', 'rooted', 'other', '1'))).toBeUndefined()
+    },
+  )
+
   test('an older version is tagged by who may write it', async () => {
     await answerOf(ask(alice, 'createBucket', 'tagged'))
     await chown(on('tagged'), uidOf(alice), staff)

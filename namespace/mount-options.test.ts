@@ -67,10 +67,11 @@ test.each([
 
 test.each([
   ['nfs4', 'rw,vers=4.2,sec=sys', []],
-  ['nfs', 'rw,vers=3', []],
+  ['nfs4', 'rw,vers=4.0,sec=sys', ['unknown']],
+  ['nfs', 'rw,vers=3', ['unknown']],
   ['nfs4', 'rw,vers=4.2,sec=krb5', ['refused']],
   ['nfs4', 'rw,vers=4.2,sec=krb5i', ['refused']],
-  ['nfs', 'rw,vers=3,sec=krb5p', ['refused']],
+  ['nfs', 'rw,vers=3,sec=krb5p', ['refused', 'unknown']],
   ['cifs', 'rw,sec=krb5,multiuser', ['refused']],
   ['smb3', 'rw', ['refused']],
   ['fuse.glusterfs', 'rw,allow_other', ['unknown']],
