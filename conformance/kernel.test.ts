@@ -212,7 +212,8 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
       exitCode: 1,
       stderr: expect.stringContaining(`install -d -o ${service} -g ${service} -m 0700 '${on('given/.s3')}'`),
     })
-    await execa('install', ['-d', '-o', String(service), '-g', String(service), '-m', '0700', on('given/.s3')])
+    await mkdir(on('given/.s3'), { mode: 0o700 })
+    await chown(on('given/.s3'), service, service)
     expect(await causeway('buckets', 'map', 'given', on('given'), '--owner', 'bob')).toMatchObject({ exitCode: 0 })
     await s3('bob').send(new PutObjectCommand({ Bucket: 'given', Key: 'k', Body: 'x' }))
     expect((await stat(on('given/k'))).uid).toBe(people.bob.uid)
