@@ -346,6 +346,8 @@ test('metrics and log tell of the directory: its latency, answers from memory, l
     expect(await metric(gateway, name), name).toBeGreaterThan(0)
   const log = await readFile(join(gateway.directory, 'state/gateway.log'), 'utf8')
   expect(log).toMatch(/"userName":"leaver".*"why":"disabled".*"msg":"a user has lost access"/)
+  expect(log).toMatch(/"question":"account","ms":[\d.]+,"answered":true,"msg":"the domain was asked"/)
+  expect(log).toContain('"msg":"a user was known, the domain was not asked"')
 })
 
 /** The sum over the workers of what begins so. */
