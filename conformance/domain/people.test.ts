@@ -6,8 +6,10 @@ import {
   CreateBucketCommand,
   GetBucketAclCommand,
   GetObjectCommand,
+  type Grantee,
   ListBucketsCommand,
   ListObjectsV2Command,
+  PutBucketAclCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   type S3Client,
@@ -321,12 +323,27 @@ test('names that are filters, paths, NULs or 64 KB long are nobody, wherever a c
   expect(await assume(gateway, long, 'x')).toMatchObject({ status: 400 })
   expect(await assume(gateway, 'alice', '\0')).toMatchObject({ status: 403 })
   const s3 = as('alice')
-  await create(s3, 'hostile')
   for (const accessKeyId of ['*)(uid=*', '../../alice', '.readers', '*', 'x'.repeat(4000)])
     expect(await list(gateway.s3({ credentials: { accessKeyId, secretAccessKey: 'x' } })), accessKeyId).toMatch(
       /^(InvalidAccessKeyId|AuthorizationHeaderMalformed)$/,
     )
-  expect(await list(s3)).toBe('OK')
+  await s3.send(new CreateBucketCommand({ Bucket: 'hostile', ObjectOwnership: 'ObjectWriter' }))
+  const ID = await ownIdOf(s3)
+  const grant = (Grantee: Omit<Grantee, 'Type'>, Type: Grantee['Type']) => {
+    const AccessControlPolicy = {
+      Owner: { ID },
+      Grants: [{ Grantee: { ...Grantee, Type }, Permission: 'READ' as const }],
+    }
+    return codeOf(s3.send(new PutBucketAclCommand({ Bucket: 'hostile', AccessControlPolicy })))
+  }
+  for (const name of [...names, long]) {
+    expect(await grant({ EmailAddress: name }, 'AmazonCustomerByEmail'), name).toMatch(
+      /^(UnresolvableGrantByEmailAddress|MalformedXML|EntityTooLarge)$/,
+    )
+    expect(await grant({ ID: name }, 'CanonicalUser'), name).toMatch(/^(InvalidArgument|MalformedXML|EntityTooLarge)$/)
+  }
+  expect(await grant({ EmailAddress: 'bob@lab.example.test' }, 'AmazonCustomerByEmail')).toBe('OK')
+  expect(await grant({ ID: canonicalIdOf(domain.seed.bob.guid) }, 'CanonicalUser')).toBe('OK')
 })
 
 test('metrics and log tell of the directory: its latency, answers from memory, lost access', async () => {
