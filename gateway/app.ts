@@ -61,6 +61,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { limits, listen, identity, s3 } = config
   const exchanges = exchangeLog({ log, metrics, audit, keys: config.log.keys, behindNginx, now })
   const route = createRouter(options.operations)
+  const callerOf = callersOf(identity.enforcement)
   const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
   const forCalls: CallOptions = {
     directory,
@@ -164,7 +165,11 @@ export function createApp(options: AppOptions): FastifyInstance {
   return edge
 }
 
-/** Without `posix`: with enforcement `service` one account owns all files, whatever uid the directory knows of a user. */
-function callerOf({ canonicalId, displayName }: Identity): Caller {
-  return { canonicalId, displayName }
-}
+/** With enforcement `service` one account owns all files, whatever uid the directory knows of a user: then without `posix`. */
+const callersOf =
+  (enforcement: Config['identity']['enforcement']) =>
+  ({ canonicalId, displayName, posix }: Identity): Caller => ({
+    canonicalId,
+    displayName,
+    ...(enforcement === 'kernel' && { posix }),
+  })

@@ -310,10 +310,19 @@ export async function mapBucket(
     const record = newRecord(name, owner, where)
     await claim(tree, record)
     for (const [document, value] of Object.entries(documents)) await writeDocumentFile(tree, name, document, value)
-    return finish(tree, record, root)
+    return finish(tree, record, root).catch((error: unknown) => {
+      throw isErrno(error, 'EACCES', 'EPERM') ? mayNotMake(absolute, error) : error
+    })
   }
   // One mapping at a time: of two at once, neither would see that it overlaps the other. No bucket has a name with a NUL.
   return tree.bucketLocks.hold('\0mapping', 'exclusive', () => tree.bucketLocks.hold(name, 'exclusive', map))
+}
+
+/** A user's directory, which they need not let the gateway write to. */
+function mayNotMake(absolute: string, cause: FileError): NamespaceError {
+  const transitPath = join(absolute, transit.directory)
+  const message = `This account may not make '${transitPath}'. As root: install -d -o ${process.geteuid?.()} -g ${process.getegid?.()} -m 0700 '${transitPath}'; then again.`
+  return new NamespaceError('AccessDenied', { message }, cause)
 }
 
 /**
@@ -326,10 +335,18 @@ export async function isTransitTrustworthy(tree: Tree, root: Root, directory: st
   if (there === undefined || root.readOnly) return true
   // What this service account is called on this mount, only the mount knows.
   const sample = join(directory, temporaryName(tree.options.now(), tree.options.nonce()))
+  const uid = await uidOfNew(calls, sample).catch((error: unknown) => {
+    if (isErrno(error, 'EACCES', 'EPERM')) return process.geteuid?.()
+    throw error
+  })
+  return there.type === 'directory' && there.uid === uid && (there.mode & 0o077) === 0
+}
+
+async function uidOfNew(calls: FileCalls, sample: string): Promise<number | undefined> {
   await calls.makeDirectory(sample, 0o700)
   const made = await calls.statPath(sample)
   await calls.removeDirectory(sample)
-  return there.type === 'directory' && there.uid === made?.uid && (there.mode & 0o077) === 0
+  return made?.uid
 }
 
 const refused = (message: string): NamespaceError => new NamespaceError('InvalidArgument', { message })

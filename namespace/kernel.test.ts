@@ -102,6 +102,15 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     }
   })
 
+  test('a user with the uid of the gateway’s own account may nothing', async () => {
+    const impostor = who('impostor', serviceId)
+    expect(await ask(impostor, 'get', 'docs', 'a/b/note')).toMatchObject({
+      code: 'AccessDenied',
+      message: expect.stringContaining("the uid of the gateway's own account"),
+    })
+    expect(await codeOf(ask(impostor, 'createBucket', 'theirs'))).toBe('AccessDenied')
+  })
+
   test('a request without a key is an account of its own', async () => {
     await mkdir(on('docs/public'))
     await chmod(on('docs/public'), 0o755)
@@ -208,6 +217,22 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     await answerOf(ask(bob, 'put', 'tagged', 'k', '2'))
     expect(await codeOf(ask(bob, 'tag', 'tagged', 'k', 'red', versionId))).toBe('AccessDenied')
     expect(await codeOf(ask(alice, 'tag', 'tagged', 'k', 'red', versionId))).toBeUndefined()
+  })
+
+  test('a version under legal hold, a file of the service’s own, is read by whoever might read it before', async () => {
+    await answerOf(ask(alice, 'createBucket', 'held'))
+    await chown(on('held'), uidOf(alice), staff)
+    await chmod(on('held'), 0o770)
+    await answerOf(ask(alice, 'version', 'held', 'Enabled'))
+    const { versionId } = (await answerOf(ask(alice, 'put', 'held', 'k', 'kept'))) as { versionId: string }
+    await chmod(on('held/k'), 0o600)
+    await answerOf(ask(alice, 'hold', 'held', 'k'))
+    await answerOf(ask(bob, 'put', 'held', 'k', 'of bob'))
+    expect(await answerOf(ask(alice, 'getVersion', 'held', 'k', versionId))).toBe('kept')
+    expect(await codeOf(ask(bob, 'getVersion', 'held', 'k', versionId))).toBe('AccessDenied')
+    expect(await codeOf(ask(alice, 'remove', 'held', 'k', versionId))).toBe('AccessDenied')
+    const [name] = (await readdir(on('held/.s3/versions/k'))).filter((each) => each.includes(versionId))
+    expect(await facts(on('held/.s3/versions/k', String(name)))).toMatchObject({ uid: serviceId, mode: 0o600 })
   })
 
   test('a part by another user lies out of reach until the upload is completed, by whoever may write there', async () => {

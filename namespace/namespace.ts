@@ -394,10 +394,17 @@ const actorOf = ({ kernel }: Tree, caller: Caller | undefined): Actor => ({
 
 /** Throws AccessDenied. Without an identity nothing may be done in a user's tree, least of all as the service. */
 function requireIdentity({ kernel }: Tree, { caller, posix }: Actor): void {
-  if (kernel === undefined || posix !== undefined) return
-  throw new NamespaceError('AccessDenied', {
-    message: `The directory gives ${caller?.displayName ?? 'this caller'} no uid, and the file system decides here what users may do.`,
-  })
+  if (kernel === undefined) return
+  const name = caller?.displayName ?? 'this caller'
+  if (posix === undefined)
+    throw new NamespaceError('AccessDenied', {
+      message: `The directory gives ${name} no uid, and the file system decides here what users may do.`,
+    })
+  // Whose are `.s3` and `.causeway`.
+  if (posix.uid === process.geteuid?.())
+    throw new NamespaceError('AccessDenied', {
+      message: `The directory gives ${name} the uid of the gateway's own account, which nobody else may have.`,
+    })
 }
 
 async function findBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket | undefined> {

@@ -38,6 +38,10 @@ withPlace(bucketsCommand.command('create'))
   .description('make a bucket, a new directory in the tree')
   .action(async (name: string, options: OwnerOption) => {
     await withOperator(options, async (operator) => {
+      if (operator.config.identity.enforcement === 'kernel')
+        throw new CommandError(
+          'With identity.enforcement "kernel" a bucket is a directory of its user: let them make it over S3, or make the directory and map it (buckets map).',
+        )
       const owner = await readOwner(operator, options.owner)
       await operator.namespace.as(owner).buckets.create(name, documentsOfNewBucket(operator.config.s3))
     })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ const program = (options: readonly string[]) => `
   process.stdin.once('end', () => nginx.stop(1000))
 `
 
-test('nginx, its workers too, has none of the capabilities of the gateway but that of ports below 1024', async (context) => {
+test('nginx, its workers too, has none of the capabilities of the gateway but that of ports below 1024, and may not trace it', async (context) => {
   if (!isRoot) context.skip('needs root')
   if (findProgram('nginx') === undefined) context.skip('needs nginx')
   const [configFile, errorLog] = [join(directory, 'nginx.conf'), join(directory, 'error.log')]
@@ -62,6 +62,12 @@ test('nginx, its workers too, has none of the capabilities of the gateway but th
       expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toMatch(/^nginx|^\/\S*nginx/)
       expect(readProcessCapabilities(pid)).toEqual({ uid, permitted: only, inheritable: only, ambient: only })
     }
+
+    // What reading this asks for is what tracing asks for (ptrace(2), "Ptrace access mode checking").
+    const maps = `/proc/${gateway.pid}/maps`
+    const likeNginx = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--inh-caps=-all', 'cat', maps]
+    expect(String(spawnSync('setpriv', likeNginx).stderr)).toMatch(/Permission denied/)
+    expect(spawnSync(setpriv, [...rest, 'cat', maps]).status).toBe(0)
   } finally {
     const ended = gateway.exitCode === null ? once(gateway, 'exit') : undefined
     gateway.stdin.end()
