@@ -6,7 +6,7 @@ import { chmod, chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type FileNeed, fileRights } from '../gateway/cli/file-rights.ts'
+import { type FileNeed, fileRights } from '../gateway/file-rights.ts'
 import { type Files, type OpenNamespace, openNamespace, openPosixFiles } from '../namespace/namespace.ts'
 import { type KernelTree, openKernelTree, serviceId } from '../namespace/testing/kernel-tree.ts'
 import { writeAcl } from '../namespace/testing/posix-acls.ts'
