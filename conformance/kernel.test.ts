@@ -2,8 +2,7 @@
  * Enforcement `kernel`, the whole product: nginx and two workers of an ordinary account with the capabilities of the systemd drop-in, users of the local
  * file with uids, and file users beside them. Needs root, to start another account.
  */
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { Agent } from 'node:https'
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -13,13 +12,12 @@ import {
   ListObjectsV2Command,
   PutBucketPolicyCommand,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { parse, stringify } from 'smol-toml'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { asService } from './as-service.ts'
-import { freePort, projectDirectory } from './instance.ts'
+import { freePort, type Instance, projectDirectory, startInstance } from './instance.ts'
 
 const service = 29_998
 const staff = 43_000
@@ -30,57 +28,14 @@ const people = {
 } as const
 type Person = keyof typeof people
 
-let directory: string
-let port: number
-let gateway: ReturnType<typeof serve>
+let gateway: Instance
 const clients = new Map<Person, S3Client>()
 
-const program = join(projectDirectory, 'scripts/causeway')
-const [setpriv = '', ...prefix] = asService(service, service)
-const place = () => ['--config', join(directory, 'causeway.toml')]
-const on = (...path: readonly string[]): string => join(directory, 'tree', ...path)
-
-const causeway = async (...command: readonly string[]) => {
-  const { stdout, stderr, exitCode } = await execa(setpriv, [...prefix, program, ...command, ...place()], {
-    reject: false,
-    stdin: 'ignore',
-  })
-  return { stdout, stderr, exitCode }
-}
-
-function serve() {
-  return execa(setpriv, [...prefix, program, 'serve', ...place()], { reject: false, stdin: 'ignore' })
-}
-
-async function started(): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let said = ''
-    gateway.stdout?.on('data', (piece) => {
-      said += piece
-      if (/^ready /m.test(said)) resolve()
-    })
-    gateway.then(({ stderr }) => reject(new Error(stderr)))
-  })
-}
-
-async function clientOf(person: Person): Promise<S3Client> {
-  const { stdout } = await causeway('keys', 'create', person)
-  const [, accessKeyId = '', secretAccessKey = ''] =
-    /^AWS_ACCESS_KEY_ID=(\w+)\nAWS_SECRET_ACCESS_KEY=(\w+)$/m.exec(stdout) ?? []
-  const httpsAgent = new Agent({ ca: await readFile(join(directory, 'state/ca.pem')), keepAlive: true })
-  return new S3Client({
-    endpoint: `https://127.0.0.1:${port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId, secretAccessKey },
-    forcePathStyle: true,
-    maxAttempts: 1,
-    requestHandler: { httpsAgent },
-  })
-}
+const on = (...path: readonly string[]): string => join(gateway.tree, ...path)
 
 /** As an administrator edits the file. */
 async function giveUids(): Promise<void> {
-  const path = join(directory, 'state/users.toml')
+  const path = join(gateway.directory, 'state/users.toml')
   const { users } = parse(await readFile(path, 'utf8')) as { users: { name: string }[] }
   const withUids = users.map((user) => ({ ...user, ...people[user.name as Person] }))
   await writeFile(path, stringify({ users: withUids }))
@@ -103,28 +58,14 @@ const refused = (person: Person) =>
 
 describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   beforeAll(async () => {
-    directory = await mkdtemp('/tmp/causeway-kernel-')
-    port = await freePort()
-    const identity = { enforcement: 'kernel', file_mode: '0640' }
-    const sections = {
-      namespace: { root: on() },
-      state: { directory: join(directory, 'state') },
-      listen: { https: `127.0.0.1:${port}` },
-      pool: { workers: 2 },
-      log: { file: join(directory, 'state/gateway.log'), level: 'debug' },
-      identity,
-    }
-    await writeFile(join(directory, 'causeway.toml'), stringify(sections))
-    await chmod(directory, 0o755)
-    for (const path of ['tree', 'state']) {
-      await mkdir(join(directory, path))
-      await chown(join(directory, path), service, service)
-    }
-    // Who may write the root may make buckets.
-    await chmod(on(), 0o1777)
-    gateway = serve()
-    await started()
-    for (const person of ['alice', 'bob', 'nobody'] as const) clients.set(person, await clientOf(person))
+    gateway = await startInstance({
+      account: service,
+      operator: 'alice',
+      config: { identity: { enforcement: 'kernel', file_mode: '0640' }, log: { level: 'debug' } },
+    })
+    clients.set('alice', gateway.s3())
+    for (const person of ['bob', 'nobody'] as const)
+      clients.set(person, gateway.s3({ credentials: await gateway.createKey(person) }))
     await giveUids()
     // The users' file is looked at once a second.
     await vi.waitFor(() => s3('alice').send(new CreateBucketCommand({ Bucket: 'docs' })), 10_000)
@@ -138,12 +79,7 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     await s3('alice').send(new PutBucketPolicyCommand({ Bucket: 'docs', Policy }))
   }, 120_000)
 
-  afterAll(async () => {
-    for (const client of clients.values()) client.destroy()
-    gateway?.kill('SIGTERM')
-    await gateway
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
-  })
+  afterAll(() => gateway?.stop())
 
   test('what a user puts is theirs for file users, with the mode that is configured', async () => {
     await put('alice', 'a/note', 'hello')
@@ -171,7 +107,9 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     await put('alice', 'b/note', 'hello')
     expect(await outcome(get('bob', 'b/note'))).toBe(refused('bob'))
     const files = await vi.waitFor(async () => {
-      const lines = (await readFile(join(directory, 'state/gateway.log'), 'utf8')).split('\n').filter((line) => line)
+      const lines = (await readFile(join(gateway.directory, 'state/gateway.log'), 'utf8'))
+        .split('\n')
+        .filter((line) => line)
       const denied = lines.map((line) => JSON.parse(line)).find(({ msg, key }) => msg === 'denied' && key === 'b/note')
       expect(denied).toMatchObject({ user: 'bob', action: 's3:GetObject', posix: { uid: people.bob.uid } })
       return denied.files
@@ -181,9 +119,9 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
       mode: expect.any(String),
       text: 'other may not search',
     })
-    const { stdout, exitCode } = await causeway('explain', '--as', 'bob', 's3:GetObject', 'docs/b/note')
+    const { stdout, exitCode } = await gateway.causeway(['explain', '--as', 'bob', 's3:GetObject', 'docs/b/note'])
     expect([stdout.split('\n').at(-1), exitCode]).toEqual([`denied: ${files.path} (${files.mode}): ${files.text}`, 1])
-    expect((await causeway('explain', '--as', 'alice', 's3:GetObject', 'docs/b/note')).stdout).toMatch(
+    expect((await gateway.causeway(['explain', '--as', 'alice', 's3:GetObject', 'docs/b/note'])).stdout).toMatch(
       /\nallowed: alice owns the bucket$/,
     )
   })
@@ -223,19 +161,21 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   })
 
   test('an administrator’s mistake is told in a sentence', async () => {
-    expect(await causeway('buckets', 'create', 'made', '--owner', 'alice')).toMatchObject({
+    expect(await gateway.causeway(['buckets', 'create', 'made', '--owner', 'alice'])).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/a bucket is a directory of its user/),
     })
     await mkdir(on('given'))
     await chown(on('given'), people.bob.uid, people.bob.gid)
-    expect(await causeway('buckets', 'map', 'given', on('given'), '--owner', 'bob')).toMatchObject({
+    expect(await gateway.causeway(['buckets', 'map', 'given', on('given'), '--owner', 'bob'])).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining(`install -d -o ${service} -g ${service} -m 0700 '${on('given/.s3')}'`),
     })
     await mkdir(on('given/.s3'), { mode: 0o700 })
     await chown(on('given/.s3'), service, service)
-    expect(await causeway('buckets', 'map', 'given', on('given'), '--owner', 'bob')).toMatchObject({ exitCode: 0 })
+    expect(await gateway.causeway(['buckets', 'map', 'given', on('given'), '--owner', 'bob'])).toMatchObject({
+      exitCode: 0,
+    })
     await s3('bob').send(new PutObjectCommand({ Bucket: 'given', Key: 'k', Body: 'x' }))
     expect((await stat(on('given/k'))).uid).toBe(people.bob.uid)
   })
@@ -248,6 +188,7 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   })
 
   test('root, and a process without the capabilities, do not serve such a tree', async () => {
+    const { directory } = gateway
     const other = join(directory, 'other.toml')
     await writeFile(
       other,
@@ -259,10 +200,14 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
       }),
     )
     const started = (command: readonly string[]) =>
-      execa(command[0] ?? '', [...command.slice(1), program, 'serve', '--config', other], {
-        reject: false,
-        stdin: 'ignore',
-      })
+      execa(
+        command[0] ?? '',
+        [...command.slice(1), join(projectDirectory, 'scripts/causeway'), 'serve', '--config', other],
+        {
+          reject: false,
+          stdin: 'ignore',
+        },
+      )
     expect(await started(['env'])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/runs as root/) })
     await mkdir(join(directory, 'other'), { recursive: true })
     await chown(join(directory, 'other'), service, service)
