@@ -1,3 +1,4 @@
+import { nobody } from './actor.ts'
 import { listBucketNames, removeTree } from './bucket-store.ts'
 import { settleTrash } from './buckets.ts'
 import { findStaleProbes, removeProbe } from './capabilities.ts'
@@ -7,7 +8,7 @@ import { isErrno } from './file-errors.ts'
 import type { FileCalls, Scan, Stat } from './files.ts'
 import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
 import { type Place, type Root, seenByService, within } from './place.ts'
-import { findRecord, nobody, placeOf, type Tree } from './tree.ts'
+import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
 
