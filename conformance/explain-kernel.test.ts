@@ -54,9 +54,6 @@ const asked = fc.record({
 })
 type Rights = typeof rights extends fc.Arbitrary<infer Each> ? Each : never
 
-/** The service writes the record of a version where it may as one of the others, whatever the mode gives the user: so not here. */
-const ofVersion = (file: Rights): Rights => ({ ...file, mode: file.mode & ~0o002, named: null })
-
 describe.skipIf(process.getuid?.() !== 0)('explain', () => {
   const owner = { name: 'owner', posix: { uid: 41_001, gid: 41_001, groups: [] } }
   let tree: KernelTree
@@ -134,7 +131,7 @@ describe.skipIf(process.getuid?.() !== 0)('explain', () => {
         const versionId = await prepare(inBucket)
         const older = on('kept/.s3/versions/d/k')
         const entry = ofOlder && (await readdir(older)).find((each) => each.includes(versionId ?? ''))
-        await give(ofOlder ? `kept/.s3/versions/d/k/${entry}` : 'docs/d/k', ofOlder ? ofVersion(file) : file)
+        await give(ofOlder ? `kept/.s3/versions/d/k/${entry}` : 'docs/d/k', file)
         await give(`${inBucket}/d`, directory)
         await give(inBucket, bucket)
         const path = await operator.path({ bucket: inBucket, key, versionId })

@@ -214,6 +214,9 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     await chmod(on('tagged'), 0o770)
     await answerOf(ask(alice, 'version', 'tagged', 'Enabled'))
     const { versionId } = (await answerOf(ask(alice, 'put', 'tagged', 'k', '1'))) as { versionId: string }
+    // The group is bob's and may only read, all others may write: among those is the service.
+    await chown(on('tagged/k'), uidOf(alice), staff)
+    await chmod(on('tagged/k'), 0o646)
     await answerOf(ask(bob, 'put', 'tagged', 'k', '2'))
     expect(await codeOf(ask(bob, 'tag', 'tagged', 'k', 'red', versionId))).toBe('AccessDenied')
     expect(await codeOf(ask(alice, 'tag', 'tagged', 'k', 'red', versionId))).toBeUndefined()
