@@ -61,6 +61,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { limits, listen, identity, s3 } = config
   const exchanges = exchangeLog({ log, metrics, audit, keys: config.log.keys, behindNginx, now })
   const route = createRouter(options.operations)
+  const callerOf = callersOf(identity.enforcement)
   const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })
   const forCalls: CallOptions = {
     directory,
@@ -110,7 +111,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 
     const circumstances = { clientAddress: front.client, scheme: front.scheme, now: time }
     const decided = exchanges.decisionsOf(exchange)
-    const asked = { operation, request, identity, namespace: treeOf(identity), circumstances, decided }
+    const asked = { operation, request, identity, namespace: treeOf(identity), directory, circumstances, decided }
     const access = await authorize({ ...asked, s3 })
     exchange.authMs = elapsedMs(exchange)
 
@@ -164,7 +165,11 @@ export function createApp(options: AppOptions): FastifyInstance {
   return edge
 }
 
-/** Without `posix`: with enforcement `service` one account owns all files, whatever uid the directory knows of a user. */
-function callerOf({ canonicalId, displayName }: Identity): Caller {
-  return { canonicalId, displayName }
-}
+/** With enforcement `service` one account owns all files, whatever uid the directory knows of a user: then without `posix`. */
+const callersOf =
+  (enforcement: Config['identity']['enforcement']) =>
+  ({ canonicalId, displayName, posix }: Identity): Caller => ({
+    canonicalId,
+    displayName,
+    ...(enforcement === 'kernel' && { posix }),
+  })

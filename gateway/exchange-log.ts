@@ -2,9 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Logger } from 'pino'
 import type { AuditFile } from './audit-file.ts'
-import { auditLines, type Decided } from './audit-lines.ts'
+import { auditLines } from './audit-lines.ts'
 import type { TellDecision } from './authorize.ts'
 import type { Config } from './config.ts'
+import { type Denial, denialLine, denialWithoutDecision } from './denial-line.ts'
 import { beginExchange, type Exchange, elapsedMs, type Outcome } from './exchange.ts'
 import { loggedKey, loggedTarget } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,6 +30,9 @@ export type ExchangeLog = {
 
 export function exchangeLog(options: ExchangeLogOptions): ExchangeLog {
   const { log, metrics, audit, keys, behindNginx, now } = options
+  const tellDenial = (denial: Denial): void => {
+    if (log.isLevelEnabled('debug')) log.debug(denialLine(denial, keys), 'denied')
+  }
   return {
     began(raw) {
       metrics.requestBegan()
@@ -36,8 +40,10 @@ export function exchangeLog(options: ExchangeLogOptions): ExchangeLog {
     },
     decisionsOf: (exchange) => (action, resource, decision) => {
       exchange.decided?.push({ action, resource, decision })
-      if (decision.allow || !log.isLevelEnabled('debug')) return
-      log.debug(denialOf(exchange, { action, resource, decision }, keys), 'denied')
+      if (decision.allow) return
+      exchange.denied = true
+      const { front, identity } = exchange
+      tellDenial({ requestId: front.requestId, identity, action, resource, reason: decision.reason })
     },
     ended(raw, exchange, outcome) {
       const ms = elapsedMs(exchange)
@@ -48,6 +54,7 @@ export function exchangeLog(options: ExchangeLogOptions): ExchangeLog {
       if (audit !== undefined) {
         for (const line of auditLines(exchange, { ...outcome, ended: now(), bytesIn, ms })) audit.write(line)
       }
+      if (outcome.code === 'AccessDenied' && exchange.denied !== true) tellDenial(denialWithoutDecision(exchange))
       log.info(requestLine(raw, exchange, { ...outcome, operation, bytesIn, ms }, keys))
     },
   }
@@ -76,15 +83,6 @@ function requestLine(raw: IncomingMessage, exchange: Exchange, told: Told, keys:
     runMs: round(runMs),
     broken: told.broken || undefined,
   }
-}
-
-/** What `causeway explain` says of the same question. */
-function denialOf({ front, identity }: Exchange, denied: Decided, keys: Config['log']['keys']): object {
-  const { action, resource, decision } = denied
-  const { userName: user, sid, groups, posix } = identity ?? {}
-  const key = loggedKey(resource.key, keys)
-  const { reason } = decision
-  return { requestId: front.requestId, action, ...resource, key, user, sid, groups, posix, reason }
 }
 
 function nameOf({ front, operation }: Exchange): string {

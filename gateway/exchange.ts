@@ -17,6 +17,8 @@ export type Exchange = {
   runMs?: number
   /** Every decision so far; undefined where nobody keeps them. */
   readonly decided: Decided[] | undefined
+  /** The log has said why. */
+  denied?: boolean
   /** What made it fail. */
   error?: unknown
 }

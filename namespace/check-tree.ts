@@ -1,3 +1,4 @@
+import { nobody } from './actor.ts'
 import { type BucketRecord, listBucketNames } from './bucket-store.ts'
 import { finish, isTransitTrustworthy } from './buckets.ts'
 import { removeProbe } from './capabilities.ts'
@@ -78,12 +79,12 @@ async function* checkBucket(tree: Tree, record: BucketRecord, wanted: boolean): 
     yield finding('bucket-directory-replaced', record.name, '', false, 'The directory of this bucket is not there.')
     return
   }
-  let place = placeOf(tree, record, undefined)
+  let place = placeOf(tree, record, nobody)
   const inner = await place.service.statPath(within(place, transit.directory))
   const isOwn = root.readOnly || inner?.inode === place.transitInode
   if (stat.inode.toString() !== record.inode || !isOwn) {
     const adopted = repair ? await adopt(tree, record) : undefined
-    if (adopted !== undefined) place = placeOf(tree, adopted, undefined)
+    if (adopted !== undefined) place = placeOf(tree, adopted, nobody)
     yield finding('bucket-directory-replaced', record.name, '', adopted !== undefined, replaced(repair))
   }
   yield* checkFiles(place, repair)

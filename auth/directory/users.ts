@@ -1,3 +1,4 @@
+import type { Group } from '../group.ts'
 import type { Identity } from '../identity.ts'
 
 /** A user without the key of a request. */
@@ -9,9 +10,6 @@ export type User = Omit<Identity, 'accessKeyId'> & {
   readonly whyNoPosix?: string | undefined
 }
 
-/** `sid` in a Windows domain, where names change. */
-export type Group = { readonly name: string; readonly sid?: string | undefined }
-
 /** Who there is, without keys. Every provider has this shape and passes the same tests; directory.ts joins it with the keys. */
 export type Users = {
   /** Disabled users are answered as such, here and below. */
@@ -21,6 +19,8 @@ export type Users = {
   findByCanonicalId(canonicalId: string): Promise<User | undefined>
   /** In any case of letters. undefined also where two users have the address. */
   findByEmail(address: string): Promise<User | undefined>
+  /** Whose files over NFS those of this uid are: whose `posix` has it. undefined also where two users have it. */
+  findByUid(uid: number): Promise<User | undefined>
   /** By name, or in a Windows domain by name or SID. A provider that has only users knows the groups that a user is in. */
   findGroup(name: string): Promise<Group | undefined>
   /**
