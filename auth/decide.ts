@@ -6,6 +6,7 @@
 import { type AclNeed, aclNeeds } from './acl/acl-needs.ts'
 import { ALL_USERS, AUTHENTICATED_USERS, findGrant, type Grant, isPublicGrant } from './acl/grant.ts'
 import type { Identity } from './identity.ts'
+import { isOwner, owningGroup } from './owner-ids.ts'
 import { type ConditionContext, contextOf } from './policy/context.ts'
 import { evaluate } from './policy/evaluate.ts'
 import { isPublicPolicy } from './policy/is-public-policy.ts'
@@ -30,7 +31,7 @@ export type Question = {
   readonly action: string
   /** Without a bucket: the service itself. */
   readonly resource: { readonly bucket?: string | undefined; readonly key?: string | undefined }
-  /** Canonical id of the bucket's owner; undefined where there is no such bucket (CreateBucket). */
+  /** Canonical id of the bucket's owner, who may be a group; undefined where there is no such bucket (CreateBucket). */
   readonly bucketOwnerId?: string | undefined
   readonly policy?: Policy | undefined
   /** undefined: its owner may do everything, nobody else anything. */
@@ -115,18 +116,24 @@ const policyActions: ReadonlySet<string> = new Set([
 
 function decideBucket(question: Question, bucketOwnerId: string): Decision {
   const { identity, action, policy } = question
-  const ownsBucket = identity?.canonicalId === bucketOwnerId
-  if (ownsBucket && policyActions.has(action))
-    return allow(`${nameOf(identity)} owns the bucket, whatever its policy says`)
+  const whyOwner = whyOwns(identity, bucketOwnerId, 'bucket')
+  if (whyOwner !== undefined && policyActions.has(action)) return allow(`${whyOwner}, whatever its policy says`)
   const statement =
     policy && evaluate(policy, { ...question, resource: arnOf(question), context: contextFor(question) })
   if (statement?.effect === 'Deny') return deny(`${statement.name} of the bucket policy denies`)
   const foreignOwnerId = foreignOwner(question, bucketOwnerId)
   const reason =
     (foreignOwnerId === undefined
-      ? whyBucketAllows(question, ownsBucket, statement)
+      ? whyBucketAllows(question, whyOwner, statement)
       : whyForeignOwnerMay(question, foreignOwnerId)) ?? whyAclAllows(question, bucketOwnerId)
   return reason === undefined ? deny(whyNot(question, foreignOwnerId)) : allow(reason)
+}
+
+/** undefined: it is not theirs, neither by themselves nor by a group. */
+function whyOwns(identity: Identity | undefined, ownerId: string, what: 'bucket' | 'object'): string | undefined {
+  if (identity === undefined || !isOwner(identity, ownerId)) return undefined
+  if (identity.canonicalId === ownerId) return `${nameOf(identity)} owns the ${what}`
+  return `${nameOf(identity)} is in the group ${owningGroup(identity, ownerId)}, which owns the ${what}`
 }
 
 function contextFor({ identity, conditions }: Question) {
@@ -151,11 +158,11 @@ function foreignOwner({ action, object, ownership }: Question, bucketOwnerId: st
 
 function whyBucketAllows(
   question: Question,
-  ownsBucket: boolean,
+  whyOwner: string | undefined,
   statement: Statement | undefined,
 ): string | undefined {
   const { identity, action, object, policy, publicAccess } = question
-  if (ownsBucket) return `${nameOf(identity)} owns the bucket`
+  if (whyOwner !== undefined) return whyOwner
   if (uploadActions.has(action) && identity !== undefined && object?.ownerId === identity.canonicalId) {
     return `${nameOf(identity)} began the upload`
   }
@@ -171,8 +178,7 @@ const uploadActions: ReadonlySet<string> = new Set(['s3:AbortMultipartUpload', '
 
 /** An ACL cannot lock the owner out of the ACL (P-184). */
 function whyForeignOwnerMay({ identity, action }: Question, ownerId: string): string | undefined {
-  if (identity?.canonicalId !== ownerId || !aclNeeds.get(action)?.permission.endsWith('_ACP')) return undefined
-  return `${nameOf(identity)} owns the object`
+  return aclNeeds.get(action)?.permission.endsWith('_ACP') ? whyOwns(identity, ownerId, 'object') : undefined
 }
 
 function whyAclAllows(question: Question, bucketOwnerId: string): string | undefined {

@@ -3,10 +3,14 @@ import { ALL_USERS, AUTHENTICATED_USERS, type Grant, LOG_DELIVERY } from './acl/
 import { decide, type PublicAccessBlock, type Question } from './decide.ts'
 import rows from './decisions.json' with { type: 'json' }
 import type { Identity } from './identity.ts'
+import { groupOwner } from './owner-ids.ts'
 import { parseIdentityPolicy } from './policy/parse-identity-policy.ts'
 import { parsePolicy } from './policy/parse-policy.ts'
 
-/** One row of decisions.json; `alice` owns the bucket `photos`. BOB and CAROL in a policy are canonical ids. */
+/**
+ * One row of decisions.json; `alice` owns the bucket `photos`, where no other owner is named. BOB and CAROL in a policy are canonical ids, and so is
+ * DOMAIN-USERS, of the group that everybody is in; nobody is in `group:staff`.
+ */
 type Row = {
   readonly name: string
   readonly page: string
@@ -22,6 +26,7 @@ type Row = {
   /** Of the policy `team` attached to Domain Users, which everybody is in. */
   readonly group?: readonly object[]
   readonly bucketAcl?: readonly (readonly string[])[]
+  readonly bucketOwner?: string
   readonly object?: { readonly owner?: string; readonly acl?: readonly (readonly string[])[] }
   readonly ownership?: string
   readonly publicAccess?: readonly string[]
@@ -33,6 +38,8 @@ const people = new Map([
   ['bob', 'b'.repeat(64)],
   ['carol', 'c'.repeat(64)],
   ['star', 'd'.repeat(64)],
+  ['group:Domain Users', groupOwner({ name: 'Domain Users' }).canonicalId],
+  ['group:staff', groupOwner({ name: 'staff' }).canonicalId],
 ])
 const groups = new Map([
   ['AllUsers', ALL_USERS],
@@ -68,7 +75,7 @@ function questionOf(row: Row): Question {
         : { ...identityOf(row.who), sessionPolicy: sessionOf(row), groupPolicies: groupPoliciesOf(row) },
     action: row.action,
     resource: { bucket: 'photos', key: row.key },
-    bucketOwnerId: people.get('alice'),
+    bucketOwnerId: people.get(row.bucketOwner ?? 'alice'),
     policy: row.policy && parsePolicy(documentOf(row.policy, row.version), 'photos'),
     bucketAcl: row.bucketAcl?.map(grantOf),
     object: row.object && { ownerId: people.get(row.object.owner ?? ''), acl: row.object.acl?.map(grantOf) },
@@ -98,6 +105,7 @@ function documentOf(statements: readonly object[], version = '2012-10-17'): stri
   return JSON.stringify({ Version: version, Statement: statements })
     .replaceAll('BOB', people.get('bob') ?? '')
     .replaceAll('CAROL', people.get('carol') ?? '')
+    .replaceAll('DOMAIN-USERS', people.get('group:Domain Users') ?? '')
 }
 
 function grantOf([grantee = '', permission]: readonly string[]): Grant {

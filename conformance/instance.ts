@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { stringify } from 'smol-toml'
 import { findClientEnv } from '../gateway/cli/client-env.ts'
+import { asService } from './as-service.ts'
 import type { Credentials } from './sign.ts'
 
 export const projectDirectory = fileURLToPath(new URL('..', import.meta.url))
@@ -25,6 +26,8 @@ export type InstanceOptions = {
   readonly beside?: Instance
   /** What starts it. Default scripts/start of this project. */
   readonly program?: readonly string[]
+  /** Uid and gid of an ordinary account with the capabilities of enforcement `kernel`, in whose tree everybody may make buckets. Needs root. */
+  readonly account?: number
   /** Whose key `credentials` is, by name: for users of a domain. Default: the user that the first start makes. */
   readonly operator?: string
   /** Sections and keys of the configuration file, beside those that a test instance needs. */
@@ -108,15 +111,21 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
   await writeFile(configFile, configText(directory, options))
   // --data would put the tree below the directory, too.
   const place = ['--config', configFile, ...(hasOwnTree(options) ? ['--data', directory] : [])]
-  const { program = [join(projectDirectory, 'scripts/start')] } = options
-  let gateway = await serve(directory, [...program, ...place, '--port', String(port)])
+  const { account } = options
+  if (account !== undefined) await giveTo(account, directory)
+  const asAccount = account === undefined ? ['env'] : asService(account, account)
+  const command = join(projectDirectory, 'scripts/causeway')
+  const { program = account === undefined ? [join(projectDirectory, 'scripts/start')] : [command, 'serve'] } = options
+  let gateway = await serve(directory, [...asAccount, ...program, ...place, '--port', String(port)])
 
-  const causeway = async (command: readonly string[]): Promise<CommandResult> => {
-    const { exitCode, stdout, stderr } = await execa(
-      join(projectDirectory, 'scripts/causeway'),
-      [...command, ...place],
-      { reject: false, stdin: 'ignore', timeout: 60_000, env: environment },
-    )
+  const causeway = async (input: readonly string[]): Promise<CommandResult> => {
+    const [file = '', ...rest] = [...asAccount, command, ...input, ...place]
+    const { exitCode, stdout, stderr } = await execa(file, rest, {
+      reject: false,
+      stdin: 'ignore',
+      timeout: 60_000,
+      env: environment,
+    })
     return { exitCode, stdout, stderr }
   }
   const createKey = async (user: string): Promise<Credentials> => keyOf(await causeway(['keys', 'create', user]))
@@ -185,6 +194,14 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+async function giveTo(account: number, directory: string): Promise<void> {
+  const tree = join(directory, 'tree')
+  await mkdir(tree, { recursive: true })
+  for (const path of [directory, tree]) await chown(path, account, account)
+  await chmod(directory, 0o755)
+  await chmod(tree, 0o1777)
 }
 
 const hasOwnTree = ({ beside, root }: InstanceOptions): boolean => beside === undefined && root === undefined
@@ -287,7 +304,7 @@ export async function until(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -337,7 +354,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Children, their children and so on. */
-function descendants(pid: number): number[] {
+export function descendants(pid: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
     const status = /^\d+$/.test(name) ? statusOf(Number(name)) : undefined

@@ -10,7 +10,6 @@ import {
   ALL_USERS,
   AUTHENTICATED_USERS,
   cannedAcl,
-  type Directory,
   type Grant,
   LOG_DELIVERY,
   type Permission,
@@ -29,7 +28,8 @@ export type AskedAcl =
     }
 
 type Owners = Parameters<typeof cannedAcl>[1]
-type Users = Pick<Directory, 'findByCanonicalId' | 'findByEmail'>
+type Found = { readonly canonicalId: string; readonly displayName: string }
+type Users = { readonly [Way in 'findByCanonicalId' | 'findByEmail']: (name: string) => Promise<Found | undefined> }
 
 /** In the order in which their grants stand in the ACL. */
 const grantHeaders: ReadonlyMap<string, Permission> = new Map([
@@ -73,6 +73,15 @@ export async function aclOfDocument(
     return { grantee: { by: type.by, value, argument: type.argument }, permission: Permission }
   })
   return { grants: await resolved(named, users), ownerId: Owner.ID }
+}
+
+/** The owner may be a group, which no directory finds by its canonical id; an ACL that was read with it can be written back. */
+export function knowingOwner(users: Users, owner: Found): Users {
+  const { findByEmail } = users
+  return {
+    findByEmail,
+    findByCanonicalId: async (id) => (id === owner.canonicalId ? owner : users.findByCanonicalId(id)),
+  }
 }
 
 /**

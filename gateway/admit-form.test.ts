@@ -26,6 +26,7 @@ const directory: Directory = {
   },
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUid: async () => undefined,
   findByUserId: async () => undefined,
   authenticate: async () => undefined,
   close: async () => {},

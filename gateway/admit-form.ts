@@ -57,6 +57,7 @@ export async function admitForm(form: FormCredentials, options: AdmitFormOptions
     request: { ...request, scope: 'object', key: form.key, headers: form.headers },
     identity,
     namespace,
+    directory,
     circumstances,
     s3,
     decided,

@@ -341,13 +341,26 @@ describe('who may', () => {
     expect(lines.filter(({ msg }) => msg === 'denied')).toMatchObject([
       {
         level: 'debug',
-        ...{ action: 's3:GetObject', bucket: 'photos', key: 'k', user: 'bob', groups: ['staff'] },
+        ...{ action: 's3:GetObject', bucket: 'photos', key: 'k' },
+        ...{ accessKey: 'KEYbob', user: 'bob', groups: ['staff'] },
         posix: { uid: 1002, gid: 100, groups: [] },
         reason: 'bob does not own the bucket and nothing else allows s3:ListBucket',
       },
       { level: 'debug', reason: expect.stringContaining('anonymous') },
     ])
     expect(lines[0]).not.toHaveProperty('accessKeyId')
+  })
+
+  it('what is refused in spite of the decision is a denial in the log as well, once', async () => {
+    const denials = () => lines.filter(({ msg }) => msg === 'denied')
+    perform = () => Promise.reject(new GatewayError('AccessDenied', { message: 'It is locked.' }))
+    await signed({ method: 'GET', path: '/photos/k' })
+    expect(denials()).toMatchObject([{ user: 'alice', action: 's3:GetObject', key: 'k', reason: 'It is locked.' }])
+    perform = () => Promise.reject(new GatewayError('NoSuchKey'))
+    await signed({ method: 'GET', path: '/photos/k' })
+    expect(denials()).toHaveLength(1)
+    await signed({ method: 'GET', path: '/photos/k' }, bob)
+    expect(denials()).toHaveLength(2)
   })
 
   it('a copy needs a right to its source as well', async () => {
@@ -789,6 +802,7 @@ function directoryOf(...identities: Identity[]): Directory {
     authenticate: async () => undefined,
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUid: async () => undefined,
     findByUserId: async () => undefined,
     close: async () => {},
   }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { type Identity, parseIdentityPolicy } from '#auth'
-import type { Namespace } from '#namespace'
+import { AuthError, groupOwner, type Identity, parseIdentityPolicy } from '#auth'
+import type { Namespace, Owner } from '#namespace'
 import { authorize } from './authorize.ts'
 import { writeBucketDocument } from './bucket-documents.ts'
 import type { Operation } from './operation.ts'
@@ -15,7 +15,8 @@ import { listParts } from './operations/list-parts.ts'
 import { postObject } from './operations/post-object.ts'
 import { putBucketPolicy } from './operations/put-bucket-policy.ts'
 import { putObject } from './operations/put-object.ts'
-import { alice, bob, createHarness } from './operations/testing/call-operation.ts'
+import { alice, bob, createHarness, directory } from './operations/testing/call-operation.ts'
+import { putFile } from './operations/testing/fill.ts'
 import { uploadPart } from './operations/upload-part.ts'
 import { parseS3Request } from './s3-request.ts'
 
@@ -40,6 +41,7 @@ type Sent = {
   readonly headers?: Readonly<Record<string, string>>
   readonly identity?: Identity
   readonly client?: string
+  readonly directory?: Parameters<typeof authorize>[0]['directory']
 }
 
 function ask(namespace: Namespace, operation: Operation, sent: Sent = {}) {
@@ -53,6 +55,7 @@ function ask(namespace: Namespace, operation: Operation, sent: Sent = {}) {
     }),
     identity: sent.identity,
     namespace,
+    directory: sent.directory ?? directory,
     circumstances: {
       clientAddress: sent.client ?? '192.0.2.7',
       scheme: 'https',
@@ -270,6 +273,66 @@ describe('a session with a policy of its own', () => {
   })
 })
 
+describe('a file that only file users have written', () => {
+  const carol = { ...bob, canonicalId: 'c'.repeat(64), userName: 'carol' }
+  const inStaff = { ...carol, groups: ['staff'] }
+  const staff = groupOwner({ name: 'staff' })
+
+  /** `photos` is Alice's or the group's. What is in it: a key of Bob's uid, one of nobody's. */
+  async function withFiles(owner: Owner, rule: 'ObjectWriter' | 'BucketOwnerEnforced') {
+    const { memory } = createHarness()
+    const namespace = memory.as(owner)
+    await namespace.buckets.create('photos')
+    await writeBucketDocument(namespace, 'photos', 'ownership', { rule })
+    for (const uid of [1002, 7]) await putFile(namespace, `of-${uid}`, uid)
+    return namespace
+  }
+
+  it.each<[string, Owner, 'ObjectWriter' | 'BucketOwnerEnforced', Identity, string, boolean]>([
+    ['the user of its uid may read', alice, 'ObjectWriter', bob, 'of-1002', true],
+    ['the bucket’s owner may not read', alice, 'ObjectWriter', alice, 'of-1002', false],
+    ['somebody else may not read', alice, 'ObjectWriter', carol, 'of-1002', false],
+    ['of a uid without a user the bucket’s owner may read', alice, 'ObjectWriter', alice, 'of-7', true],
+    ['of a uid without a user nobody else may read', alice, 'ObjectWriter', bob, 'of-7', false],
+    ['is the bucket’s owner’s where ACLs are off', alice, 'BucketOwnerEnforced', alice, 'of-1002', true],
+    ['is not the user’s where ACLs are off', alice, 'BucketOwnerEnforced', bob, 'of-1002', false],
+    [
+      'in a group’s bucket, of a uid outside the group, members may not read',
+      staff,
+      'ObjectWriter',
+      inStaff,
+      'of-1002',
+      false,
+    ],
+    ['in a group’s bucket, of a uid without a user, members may read', staff, 'ObjectWriter', inStaff, 'of-7', true],
+    ['in a group’s bucket where ACLs are off members may read', staff, 'BucketOwnerEnforced', inStaff, 'of-1002', true],
+    ['in a group’s bucket others may not read', staff, 'BucketOwnerEnforced', carol, 'of-1002', false],
+  ])('%s', async (_name, owner, rule, identity, key, allowed) => {
+    const { access } = ask(await withFiles(owner, rule), getObject, { identity, url: `/photos/${key}` })
+    if (allowed) await access
+    else await expect(access).rejects.toEqual(denied)
+  })
+
+  it('of a member of the group that owns the bucket is the group’s, as if uploaded', async () => {
+    const namespace = await withFiles(staff, 'ObjectWriter')
+    const findByUid = async () => ({ ...bob, groups: ['staff'] })
+    const sent = { url: '/photos/of-1002', directory: { findByUid } }
+    await ask(namespace, getObject, { ...sent, identity: inStaff }).access
+    await expect(ask(namespace, getObject, { ...sent, identity: bob }).access).rejects.toEqual(denied)
+  })
+
+  it('is nobody’s to read while the directory does not say whose it is, unless ACLs are off', async () => {
+    const unavailable = new AuthError('ServiceUnavailable')
+    const sent = {
+      identity: alice,
+      url: '/photos/of-1002',
+      directory: { findByUid: () => Promise.reject(unavailable) },
+    }
+    await expect(ask(await withFiles(alice, 'ObjectWriter'), getObject, sent).access).rejects.toBe(unavailable)
+    await ask(await withFiles(alice, 'BucketOwnerEnforced'), getObject, sent).access
+  })
+})
+
 it('blocks what the configuration blocks for every bucket', async () => {
   const { namespace } = await bucketHarness()
   await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:PutObject'))
@@ -280,6 +343,7 @@ it('blocks what the configuration blocks for every bucket', async () => {
     request: parseS3Request({ method: 'PUT', rawUrl: '/photos/a', headers: [] }),
     identity: bob,
     namespace,
+    directory,
     circumstances: { clientAddress: '192.0.2.7', scheme: 'https', now: new Date() },
     s3: { accountPublicAccessBlock: true },
     decided: () => {},

@@ -2,7 +2,7 @@
  * May this identity do that? Says what a request asks for, has each decided, keeps the reason for the log.
  * Order (P-203): a bucket that is not there is 404 for everybody, before anything is said about rights.
  */
-import { AuthError, type ConditionContext, type Decision, decide, type Identity } from '#auth'
+import { AuthError, type ConditionContext, type Decision, type Directory, decide, type Identity } from '#auth'
 import type { Namespace } from '#namespace'
 import type { Access, Resource } from './access.ts'
 import { type BucketAccess, readBucketAccess } from './bucket-access.ts'
@@ -20,6 +20,7 @@ export type AuthorizeInput = {
   readonly request: S3Request
   readonly identity: Identity | undefined
   readonly namespace: Namespace
+  readonly directory: Pick<Directory, 'findByUid'>
   readonly circumstances: Circumstances
   readonly s3: Pick<S3Config, 'accountPublicAccessBlock'>
   /** Told of every decision, with its reason, which is never for the client. */
@@ -78,7 +79,7 @@ type AccessToBuckets = Access & {
 
 /** What is known of a bucket holds for the whole request. */
 function accessOf(input: AuthorizeInput): AccessToBuckets {
-  const { request, identity, namespace, circumstances, s3 } = input
+  const { request, identity, namespace, directory, circumstances, s3 } = input
   const known = new Map<string, Promise<BucketAccess>>()
   let context: ConditionContext | undefined
   const of = (bucket: string): Promise<BucketAccess> => {
@@ -93,8 +94,8 @@ function accessOf(input: AuthorizeInput): AccessToBuckets {
       // Only policies have conditions.
       if (access.policy !== undefined || hasPolicies(identity)) context ??= conditionContext(request, circumstances)
       const uploadId = request.query.get('uploadId')
-      const asked = { identity, namespace, access, action, resource, uploadId, context: context ?? new Map(), ...more }
-      enforce(input, action, resource, await decideAccess(asked))
+      const asked = { identity, namespace, directory, access, action, resource, uploadId, ...more }
+      enforce(input, action, resource, await decideAccess({ ...asked, context: context ?? new Map() }))
     },
   }
 }

@@ -16,6 +16,7 @@ const directoryOf = (find: Directory['findByAccessKey']): Directory => ({
   authenticate: async () => undefined,
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUid: async () => undefined,
   findByUserId: async () => undefined,
   close: async () => undefined,
 })

@@ -34,6 +34,7 @@ export function boundedDirectory(
     authenticate: (name, password) => bounded(() => directory.authenticate(name, password)),
     findByCanonicalId: (canonicalId) => bounded(() => directory.findByCanonicalId(canonicalId)),
     findByEmail: (address) => bounded(() => directory.findByEmail(address)),
+    findByUid: (uid) => atOnce(() => directory.findByUid(uid)),
     close: () => directory.close(),
   }
 }

@@ -182,10 +182,21 @@ const IdentitySection = Type.Object(
       'local',
     ),
     enforcement: choice(
-      'Who owns the files and decides. service: one service account owns all, S3 authorization decides.',
-      ['service'],
+      "Who owns the files and decides. service: one service account owns all, S3 authorization decides. kernel: each call runs under the caller's uid, gid and groups, so that modes and exports decide as well and new files belong to the user; needs capabilities (scripts/systemd/causeway-kernel.conf).",
+      ['service', 'kernel'],
       'service',
     ),
+    file_mode: text(
+      {
+        description: 'kernel: the mode of new files. New directories get an x for each r: "0640" makes them 0750.',
+        expected:
+          'an octal mode such as "0644" or "0660": read and write for the owner, for group and others 0, 4 or 6',
+      },
+      '0644',
+      '^0?6[046]{2}$',
+    ),
+    anonymous_uid: count('kernel: the uid under which requests without a user run.', 65_534, 1, POSIX_ID_MAX),
+    anonymous_gid: count('kernel: the gid under which requests without a user run.', 65_534, 1, POSIX_ID_MAX),
     master_key_file: Type.Optional(
       text(
         {

@@ -76,6 +76,22 @@ describe('a configuration', () => {
     expect(config.tls.key).toBe('/etc/k.pem')
   })
 
+  it('enforces as the service account unless told otherwise, with names for what kernel needs', () => {
+    expect(load('').identity).toMatchObject({
+      enforcement: 'service',
+      fileMode: '0644',
+      anonymousUid: 65_534,
+      anonymousGid: 65_534,
+    })
+    const kernel = '[identity]\nenforcement = "kernel"\nfile_mode = "0660"\nanonymous_uid = 99\nanonymous_gid = 98\n'
+    expect(load(kernel).identity).toMatchObject({
+      enforcement: 'kernel',
+      fileMode: '0660',
+      anonymousUid: 99,
+      anonymousGid: 98,
+    })
+  })
+
   it('cannot be changed afterwards, at any depth', () => {
     const config = loadConfig(undefined, { listen: { trusted_proxies: ['10.0.0.1'] } }, {})
     for (const part of [config, config.s3, config.listen.trustedProxies]) expect(Object.isFrozen(part)).toBe(true)
@@ -159,6 +175,24 @@ describe('a mistake is one sentence with the key, the value and what would be ri
     [
       '[identity]\nsid_domains = ["S-1-5-32"]',
       'identity.sid_domains is ["S-1-5-32"]; it must be a list of SIDs of domains such as ["S-1-5-21-321277845-873389989-806497059"].',
+    ],
+    ['[identity]\nenforcement = "user"', 'identity.enforcement is "user"; it must be one of "service", "kernel".'],
+    [
+      '[identity]\nfile_mode = "0755"',
+      'identity.file_mode is "0755"; it must be an octal mode such as "0644" or "0660": read and write for the owner, for group and others 0, 4 or 6.',
+    ],
+    ['[identity]\nanonymous_uid = 0', 'identity.anonymous_uid is 0; it must be a whole number from 1 to 4294967294.'],
+    [
+      '[identity]\nanonymous_gid = 4294967295',
+      'identity.anonymous_gid is 4294967295; it must be a whole number from 1 to 4294967294.',
+    ],
+    [
+      `${DOMAIN}servers = ["ldaps://dc1.example.com"]\nenforcement = "kernel"`,
+      'identity.posix_ids is "none", so no user of the domain has a uid, and identity.enforcement "kernel" needs one; give it the value "sid" or "rfc2307".',
+    ],
+    [
+      `${DOMAIN}servers = ["ldaps://dc1.example.com"]\nenforcement = "kernel"\nposix_ids = "sid"\nanonymous_uid = 200000`,
+      "identity.anonymous_uid is 200000, which may be a user's; choose one outside of sid_range_min to sid_range_max, which are 200000 and 2000200000.",
     ],
     ['[namespace]\nroots = ["b"]', 'namespace.roots is ["b"]; it must be a list of absolute paths such as ["/mnt/b"].'],
     ['[tls]\nkey = ""', 'tls.key is ""; it must be the path of a PEM file.'],

@@ -278,6 +278,7 @@ function conflictsIn(config: Config): string[] {
       `identity.rfc2307_id_max is ${identity.rfc2307IdMax}; it must not be below rfc2307_id_min, which is ${identity.rfc2307IdMin}.`,
     )
   }
+  problems.push(...conflictsOfKernel(identity))
   const outside = {
     'state.directory': state.directory,
     'identity.master_key_file': identity.masterKeyFile,
@@ -312,6 +313,23 @@ function conflictsIn(config: Config): string[] {
     )
   }
   return problems
+}
+
+/** With enforcement "kernel" whoever asks is a uid: each user needs one, and nobody's may be somebody's. */
+function conflictsOfKernel(identity: Config['identity']): readonly string[] {
+  const { enforcement, provider, posixIds, anonymousUid, sidRangeMin, sidRangeMax } = identity
+  if (enforcement !== 'kernel' || provider !== 'active-directory') return []
+  if (posixIds === 'none') {
+    return [
+      'identity.posix_ids is "none", so no user of the domain has a uid, and identity.enforcement "kernel" needs one; give it the value "sid" or "rfc2307".',
+    ]
+  }
+  if (posixIds === 'sid' && anonymousUid >= sidRangeMin && anonymousUid < sidRangeMax) {
+    return [
+      `identity.anonymous_uid is ${anonymousUid}, which may be a user's; choose one outside of sid_range_min to sid_range_max, which are ${sidRangeMin} and ${sidRangeMax}.`,
+    ]
+  }
+  return []
 }
 
 function deepFreeze<T>(value: T): T {

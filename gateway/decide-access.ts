@@ -1,13 +1,24 @@
 /** One question about one resource: looks at what the answer depends on, and asks #auth. */
-import { type ConditionContext, type Decision, decide, type Identity, type Question } from '#auth'
-import { isFileUser, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
+import {
+  type ConditionContext,
+  type Decision,
+  type Directory,
+  decide,
+  type Identity,
+  isOwner,
+  type Question,
+} from '#auth'
+import { type Namespace, NamespaceError, type ObjectStat } from '#namespace'
 import type { Resource } from './access.ts'
 import type { BucketAccess } from './bucket-access.ts'
 import { withObjectTags } from './condition-context.ts'
+import { objectOwner } from './object-owner.ts'
 
 export type Asked = {
   readonly identity: Identity | undefined
   readonly namespace: Namespace
+  /** For whose the files of file users are. */
+  readonly directory: Pick<Directory, 'findByUid'>
   readonly access: BucketAccess
   /** As it is called where no version is named. */
   readonly action: string
@@ -57,15 +68,19 @@ const OF_AN_UPLOAD: ReadonlySet<string> = new Set(['s3:AbortMultipartUpload', 's
 /** What the namespace says of an object that is not there. */
 const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAllowed', 'NoSuchKey', 'NoSuchVersion'])
 
-/** Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203). */
+/**
+ * Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203), ServiceUnavailable where whose it is depends on a
+ * directory that does not answer.
+ */
 export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource, ofNewObject = false } = asked
   const { bucket, ownership } = access
   const asksForTags = policiesFor(asked).some((policy) => policy?.asksForTags)
-  const isOwner = identity?.canonicalId === bucket.owner.canonicalId
+  const ownsBucket = isOwner(identity, bucket.owner.canonicalId)
   const isAbout = !ofNewObject && ABOUT_AN_OBJECT.has(action)
   // Where only the bucket's owner counts, and it is they who ask, the object need not be looked at.
-  const looks = resource.key !== '' && (asksForTags || (isAbout && (!isOwner || ownership !== 'BucketOwnerEnforced')))
+  const looks =
+    resource.key !== '' && (asksForTags || (isAbout && (!ownsBucket || ownership !== 'BucketOwnerEnforced')))
   const looked = looks ? await look(asked) : undefined
   const stat = looked instanceof NamespaceError ? undefined : looked
   const decision = decide({
@@ -75,7 +90,7 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
     bucketOwnerId: bucket.owner.canonicalId,
     policy: access.policy,
     bucketAcl: access.acl,
-    object: stat === undefined ? await initiatorOf(asked) : { ownerId: ownerOf(stat, access), acl: stat.acl },
+    object: stat === undefined ? await initiatorOf(asked) : { ownerId: await ownerIdOf(stat, asked), acl: stat.acl },
     ownership,
     publicAccess: access.publicAccess,
     conditions: asksForTags ? withObjectTags(asked.context, stat?.tags) : asked.context,
@@ -83,7 +98,7 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
   if (!isAbout || !(looked instanceof NamespaceError)) return decision
   // Whoever may list is told that it is not there, and nobody else learns which keys there are. For who may know it ends here: an object that comes in
   // this very moment may be one that they may not read.
-  const mayKnow = isOwner && decision.allow ? decision : await decideAccess(listingOf(asked))
+  const mayKnow = ownsBucket && decision.allow ? decision : await decideAccess(listingOf(asked))
   if (mayKnow.allow) throw looked
   return mayKnow
 }
@@ -99,9 +114,10 @@ function listingOf(asked: Asked): Asked {
   return { ...asked, context, action: 's3:ListBucket', resource: { bucket: asked.resource.bucket, key: '' } }
 }
 
-/** Whoever wrote it as a file has no account here: their objects are the bucket owner's. */
-const ownerOf = (stat: ObjectStat, { bucket, ownership }: BucketAccess): string =>
-  ownership === 'BucketOwnerEnforced' || isFileUser(stat.owner) ? bucket.owner.canonicalId : stat.owner.canonicalId
+async function ownerIdOf(stat: ObjectStat, { access: { bucket, ownership }, directory }: Asked): Promise<string> {
+  const isBucketOwners = ownership === 'BucketOwnerEnforced'
+  return (isBucketOwners ? bucket.owner : await objectOwner(stat, bucket.owner, directory)).canonicalId
+}
 
 async function look({ namespace, resource }: Asked): Promise<ObjectStat | NamespaceError> {
   try {

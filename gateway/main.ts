@@ -24,6 +24,7 @@ import type { Config } from './config.ts'
 import { directoryEvents } from './directory-events.ts'
 import { durationMs } from './duration.ts'
 import { identityProvider } from './identity-provider.ts'
+import { kernelEnforcement } from './kernel-enforcement.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
@@ -64,6 +65,8 @@ async function run(config: Config, index: number): Promise<void> {
     longCallTimeoutMs: config.limits.answerTimeoutSeconds * 1000,
     rootsChanged: tellRoots,
     problems: (event) => log.warn(event, 'the tree has a problem'),
+    unlisted: () => metrics.leftOutOfListing(),
+    kernel: kernelEnforcement(config.identity, () => directory),
   })
   const { root, roots, publishRoot } = config.namespace
   function tellRoots(troubles: readonly RootTrouble[]): void {

@@ -28,6 +28,8 @@ export type Metrics = {
   requestBegan(): void
   requestEnded(facts: RequestFacts): void
   auditLineLost(): void
+  /** A file or directory that a reader may not see. */
+  leftOutOfListing(): void
   directoryEvent(event: ActiveDirectoryEvent): void
   passwordTried(outcome: TrialOutcome): void
   /** For the pool, over IPC. */
@@ -83,6 +85,11 @@ export function createMetrics(options: {
     labelNames: ['outcome'],
     registers,
   })
+  const leftOut = new Counter({
+    name: 'causeway_listing_left_out_total',
+    help: 'Files and directories left out of listings because their reader may not see them',
+    registers,
+  })
   const auditLinesLost = new Counter({
     name: 'causeway_audit_lines_lost_total',
     help: 'Lines that the audit file did not take',
@@ -121,6 +128,7 @@ export function createMetrics(options: {
       if (facts.bytesOut > 0) bytesOut.inc({ operation }, facts.bytesOut)
     },
     auditLineLost: () => auditLinesLost.inc(),
+    leftOutOfListing: () => leftOut.inc(),
     collect: () => registry.getMetricsAsJSON(),
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { groupOwner } from '#auth'
 import type { BucketDocuments } from './bucket-documents.ts'
 import { writeBucketDocument } from './bucket-documents.ts'
 import { allBlocked } from './effective-public-access.ts'
@@ -127,3 +128,20 @@ it('what is written without a signature is the bucket owner’s', async () => {
     'FULL_CONTROL',
   ])
 })
+
+it.each<Rule>(['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'])(
+  'what a member of the group writes that owns the bucket is the group’s (%s)',
+  async (rule) => {
+    const harness = createHarness()
+    const namespace = harness.memory.as({ ...alice, ...groupOwner({ name: 'staff' }) })
+    await namespace.buckets.create('photos')
+    await writeBucketDocument(namespace, 'photos', 'ownership', { rule })
+    const put = (key: string, groups: readonly string[]) =>
+      harness.call(putObject, { bucket: 'photos', key, identity: { ...bob, groups } })
+    await put('theirs', ['staff'])
+    await put('other', ['crew'])
+    const ownerOf = async (key: string) => (await namespace.objects.stat({ bucket: 'photos', key })).owner.displayName
+    expect(await ownerOf('theirs')).toBe('group:staff')
+    expect(await ownerOf('other')).toBe(rule === 'BucketOwnerEnforced' ? 'group:staff' : 'Bob')
+  },
+)

@@ -3,9 +3,9 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
  */
 
-import { isPublicAcl, type ObjectOwnership } from '#auth'
+import { isOwner, isPublicAcl, type ObjectOwnership } from '#auth'
 import type { Description, Owner } from '#namespace'
-import { type AskedAcl, aclOfHeaders, grantsOf, isOwnerOnly } from './acl.ts'
+import { type AskedAcl, aclOfHeaders, grantsOf, isOwnerOnly, knowingOwner } from './acl.ts'
 import { findBucketDocument } from './bucket-documents.ts'
 import { ownershipOf } from './effective-ownership.ts'
 import { publicAccessOf } from './effective-public-access.ts'
@@ -22,17 +22,19 @@ type Asking = Pick<Call, 'bucket' | 'headers' | 'identity' | 'namespace' | 'dire
  */
 export async function newObjectAccess(asking: Asking): Promise<Pick<Description, 'owner' | 'acl'>> {
   const { bucket, headers, identity, namespace, directory } = asking
-  const asked = await aclOfHeaders(headers, directory)
   const { owner: bucketOwner } = await namespace.buckets.read(bucket)
-  const ownsBucket = identity === undefined || identity.canonicalId === bucketOwner.canonicalId
-  if (asked === undefined && ownsBucket) return {}
+  const asked = await aclOfHeaders(headers, knowingOwner(directory, bucketOwner))
+  const isBucketOwner = identity === undefined || identity.canonicalId === bucketOwner.canonicalId
+  if (asked === undefined && isBucketOwner) return {}
   const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
   if (ownership === 'BucketOwnerEnforced') {
     if (asked !== undefined && !isBucketOwnerFullControl(asked, bucketOwner)) throw aclsAreOff()
-    return ownsBucket ? {} : { owner: bucketOwner }
+    return isBucketOwner ? {} : { owner: bucketOwner }
   }
-  const goesToBucketOwner = !ownsBucket && givesAway(asked, ownership)
-  const owner = ownsBucket || goesToBucketOwner ? bucketOwner : ownerOf(identity)
+  // Who is in the group that owns the bucket writes for the group, or what one of them wrote would be closed to the others.
+  const writesForOwner = isOwner(identity, bucketOwner.canonicalId) || givesAway(asked, ownership)
+  const goesToBucketOwner = !isBucketOwner && writesForOwner
+  const owner = isBucketOwner || goesToBucketOwner ? bucketOwner : ownerOf(identity)
   const grants = asked && grantsOf(asked, { owner, bucketOwner })
   if (grants !== undefined && isPublicAcl(grants)) await refuseWherePublicAclsAreBlocked(asking)
   return {

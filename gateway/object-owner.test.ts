@@ -1,21 +1,32 @@
-import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
+import { groupOwner } from '#auth'
 import { objectOwner } from './object-owner.ts'
-import { alice, bob } from './operations/testing/call-operation.ts'
+import { alice, bob, directory, fileOwner } from './operations/testing/call-operation.ts'
 
-const idOfUid = (uid: number) => createHash('sha256').update(`posix-uid:${uid}`).digest('hex')
+const { canonicalId, displayName } = bob
 
-it('an object is its writer’s, and a file that only file users wrote the bucket’s owner’s', () => {
-  expect(objectOwner({ owner: bob }, alice)).toBe(bob)
-  expect(objectOwner({ owner: { canonicalId: idOfUid(1000), displayName: 'uid-1000' } }, alice)).toBe(alice)
+it('an object is its writer’s, and a file that only file users wrote the user’s whose uid it is', async () => {
+  expect(await objectOwner({ owner: bob }, alice, directory)).toBe(bob)
+  expect(await objectOwner({ owner: fileOwner(1002) }, alice, directory)).toEqual({ canonicalId, displayName })
+})
+
+it('a file of a uid that nobody has is the bucket owner’s', async () => {
+  expect(await objectOwner({ owner: fileOwner(7) }, alice, directory)).toBe(alice)
+})
+
+it('a file of somebody in the group that owns the bucket is the group’s', async () => {
+  const staff = groupOwner({ name: 'staff' })
+  const knowing = (groups: string[]) => ({ findByUid: async () => ({ ...bob, groups }) })
+  expect(await objectOwner({ owner: fileOwner(1002) }, staff, knowing(['staff']))).toBe(staff)
+  expect(await objectOwner({ owner: fileOwner(1002) }, staff, knowing(['crew']))).toEqual({ canonicalId, displayName })
 })
 
 it.each([
-  ['uid-1000', bob.canonicalId],
-  ['uid-1001', idOfUid(1000)],
-  ['Bob', idOfUid(1000)],
+  ['uid-1002', bob.canonicalId],
+  ['uid-1001', fileOwner(1002).canonicalId],
+  ['Bob', fileOwner(1002).canonicalId],
   ['uid-', bob.canonicalId],
-])('a user who calls himself %s is a user all the same', (displayName, canonicalId) => {
+])('a user who calls himself %s is a user all the same', async (displayName, canonicalId) => {
   const owner = { canonicalId, displayName }
-  expect(objectOwner({ owner }, alice)).toBe(owner)
+  expect(await objectOwner({ owner }, alice, directory)).toBe(owner)
 })

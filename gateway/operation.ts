@@ -57,8 +57,8 @@ export type Call<Body = undefined> = {
   readonly access: Access
   /** For the audit, where one of many things failed that the request asks for: `resource` as `access` was asked about it, S3's code. */
   readonly failed: (resource: Resource, code: string) => void
-  /** For grants, which name users by id or e-mail address. */
-  readonly directory: Pick<Directory, 'findByCanonicalId' | 'findByEmail'>
+  /** For grants, which name users by id or e-mail address, and for whose the files of file users are. */
+  readonly directory: Pick<Directory, 'findByCanonicalId' | 'findByEmail' | 'findByUid'>
   readonly s3: S3Config
   /** For continuation tokens. */
   readonly tokens: SealedTokens

@@ -33,6 +33,7 @@ const directory: Directory = {
     name === 'alice' && given === password ? { userId: '7', identity: { ...alice, accessKeyId: '' } } : undefined,
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUid: async () => undefined,
   close: async () => {},
 }
 

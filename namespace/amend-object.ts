@@ -13,7 +13,7 @@ import { keyPath } from './key-path.ts'
 import { nameOf, parentOf, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
 import { readObject } from './open-object.ts'
-import type { Place } from './place.ts'
+import { type Place, seenByService } from './place.ts'
 import { publishLocked, requireDone } from './publish.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
@@ -57,7 +57,11 @@ type Target = Located & { readonly entry: VersionEntry | undefined }
 const opened = { bodyBytesMax: -1, keepOpen: true }
 
 async function locate(place: Place, key: string, versionId: string | undefined): Promise<Target> {
-  const current = await findObject(place, key, opened)
+  const current = await findObject(place, key, opened).catch((error: unknown) => {
+    // Whoever may not read the current version may amend one of before it all the same.
+    if (versionId === undefined || !isErrno(error, 'EACCES')) throw error
+    return undefined
+  })
   if (current !== undefined && (versionId === undefined || identityOf(current).versionId === versionId))
     return { ...current, entry: undefined }
   if (current !== undefined) await closeFound(place.calls, current.found)
@@ -77,11 +81,11 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
     const hasClone = clone !== undefined || (target.entry !== undefined && isProtected(target.stat))
     const needsClone = isVersioned && isProtected(to) && !hasClone
     // What protects comes first, and lies where no user can write (version-clone.ts).
-    if (clone !== undefined) await writeRecord(ofService(place), clone, amended(frozenRecord(clone), to))
+    if (clone !== undefined) await writeRecord(seenByService(place), clone, amended(frozenRecord(clone), to))
     else if (needsClone) await cloneVersion(place, key, target.entry ?? identityOf(target), { descriptor, record })
     // The clone of an older version is what it is from now on.
     if (target.entry === undefined) await writeRecord(place, target, record)
-    else if (!needsClone) await writeRecord(ofService(place), target, record)
+    else if (!needsClone) await writeRecord(seenByService(place), target, record)
     // A file user who rewrote it meanwhile: the record names the size and time that were looked at, so it says nothing of the new bytes.
     const after = await place.calls.stat(descriptor)
     return objectStat(place.bucket.name, key, after, { record, trusted: true })
@@ -89,9 +93,6 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
     if (clone !== undefined) await closeFound(place.service, clone.found)
   }
 }
-
-/** Nobody else gets into `.s3`. */
-const ofService = (place: Place): Place => ({ ...place, calls: place.service })
 
 function descriptorOf({ found }: Located): Descriptor {
   if (found.descriptor === undefined) throw new Error('asked to stay open, and without a body')

@@ -1,6 +1,7 @@
+import { ownersCalls } from './acting-calls.ts'
 import { isSame } from './fence.ts'
 import { isErrno } from './file-errors.ts'
-import type { FileCalls, Stat } from './files.ts'
+import type { FileCalls, Found, Stat } from './files.ts'
 import { findObject, type Located } from './find-object.ts'
 import { entryPath, readHistory } from './find-version.ts'
 import { frozenRecord } from './frozen-record.ts'
@@ -8,7 +9,7 @@ import { type History, type Identity, identityOf, listEntries, versionsDirectory
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, requireBucket, within } from './place.ts'
+import { type Place, requireBucket, seenByService, within } from './place.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
 import type { VersioningDocument } from './verbs.ts'
@@ -25,7 +26,7 @@ export type Settled = { readonly current: Located | undefined; readonly history:
  */
 export async function settle(place: Place, key: string): Promise<Settled> {
   await requireOwnTransit(place)
-  const current = await findObject(place, key)
+  const current = await findObject(seenByService(place), key)
   const history = await readHistory(place, key, current)
   // Two looks, between which a lock can be lost: the one must be of what the other is of.
   if (place.root.locksExpire) await requireSameCurrent(place, key, current)
@@ -96,14 +97,40 @@ const isCloneOf = (stat: Stat, { found, stat: { retention, legalHold } }: Locate
 async function freeze(place: Place, current: Located, { versionId, order }: Identity): Promise<void> {
   const { path, found } = current
   const record: StoredRecord = { ...frozenRecord(current), versionId, order }
-  const descriptor = await place.service.open(path, 'write')
+  // An attribute is written by right to the file, not by the descriptor.
+  const descriptor = await place.service.open(path, 'read')
   try {
     // Another file by now (a file user's rename): the link that follows is of that one, and describes itself.
     if ((await place.service.stat(descriptor)).inode !== found.stat.inode) return
-    await writeRecord(place, descriptor, record, found.stat)
+    await noteRecord(place, descriptor, record, found)
     if (place.options.flush) await place.service.flush(descriptor)
   } finally {
     await place.service.close(descriptor)
+  }
+}
+
+/**
+ * On a file that is another user's than who may replace it here, as its owner, or, where they may not write it either and nothing is noted there yet, in a
+ * side-car.
+ */
+async function noteRecord(
+  place: Place,
+  descriptor: number,
+  record: StoredRecord,
+  { stat, attribute }: Found,
+): Promise<void> {
+  try {
+    return await writeRecord(place, descriptor, record, stat)
+  } catch (error) {
+    const owners = place.posix && ownersCalls(place.root.files, stat)
+    if (place.posix === undefined || !isErrno(error, 'EACCES', 'EPERM')) throw error
+    try {
+      if (owners !== undefined) return await writeRecord({ ...place, service: owners }, descriptor, record, stat)
+    } catch (again) {
+      if (!isErrno(again, 'EACCES', 'EPERM')) throw again
+    }
+    if (attribute !== undefined) throw error
+    await place.records.writeSidecar(record, stat)
   }
 }
 
@@ -151,7 +178,9 @@ export async function copyVersion(
   const source = await service.open(path, 'read')
   try {
     const fill = (descriptor: number) => service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes)
-    await writeNew(place, service, target, found.stat.mtimeNs, read?.record, fill, shape)
+    // What it is a copy of may stand for a user's file; the copy is one itself.
+    const { posix, ...record } = read?.record ?? {}
+    await writeNew(place, service, target, found.stat.mtimeNs, read && (record as StoredRecord), fill, shape)
   } finally {
     await service.close(source)
   }
@@ -308,7 +337,7 @@ export async function requireStanding(
 }
 
 async function requireSameCurrent(place: Place, key: string, current: Located | undefined): Promise<void> {
-  const now = await findObject(place, key)
+  const now = await findObject(seenByService(place), key)
   const isSameKind = now?.kind === current?.kind
   if (now === undefined || current === undefined) {
     if (!isSameKind) throw writtenBySomebodyElse()

@@ -41,7 +41,7 @@ export type BoundedFiles = Files & {
 type Kind = 'quick' | 'data' | 'walk' | 'long' | 'send'
 
 /** `lock` has threads and a deadline of its own: byte-locks.ts. */
-const kinds: Readonly<Record<Exclude<keyof FileCalls, 'lock'>, Kind>> = {
+const kinds: Readonly<Record<Exclude<keyof FileCalls, 'lock'> | 'linkAcross', Kind>> = {
   find: 'quick',
   open: 'quick',
   create: 'quick',
@@ -53,6 +53,9 @@ const kinds: Readonly<Record<Exclude<keyof FileCalls, 'lock'>, Kind>> = {
   removeAttribute: 'quick',
   rename: 'quick',
   link: 'quick',
+  linkAcross: 'quick',
+  mayWriteIn: 'quick',
+  setMode: 'quick',
   unlink: 'quick',
   removeDirectory: 'quick',
   makeDirectory: 'quick',
@@ -163,7 +166,7 @@ export function boundedFiles(files: Files, limits: Limits): BoundedFiles {
     await Promise.all([...hung].map(({ over }) => over))
     if (isSilent()) await new Promise<void>((resolve) => waiting.push(resolve))
   }
-  const noAnswer = (call: keyof FileCalls, what: string): NoAnswerError => new NoAnswerError(call, what, back)
+  const noAnswer = (call: Bounded | 'lock', what: string): NoAnswerError => new NoAnswerError(call, what, back)
 
   /** `late`: what to do with an answer that nobody waits for any more. `atOnce`: nobody waits from the start. */
   function bounded<Answer>(
@@ -279,6 +282,7 @@ export function boundedFiles(files: Files, limits: Limits): BoundedFiles {
       truncate: (descriptor, size) => on('truncate', [descriptor], () => calls.truncate(descriptor, size)),
       setModified: (descriptor, mtimeNs) =>
         on('setModified', [descriptor], () => calls.setModified(descriptor, mtimeNs)),
+      setMode: (descriptor, mode) => on('setMode', [descriptor], () => calls.setMode(descriptor, mode)),
       flush: (descriptor) => on('flush', [descriptor], () => calls.flush(descriptor)),
       flushDirectory: (path) => ask('flushDirectory', path, () => calls.flushDirectory(path)),
       readAttribute: (descriptor, name) =>
@@ -291,6 +295,7 @@ export function boundedFiles(files: Files, limits: Limits): BoundedFiles {
         on('publish', [descriptor], () => calls.publish(descriptor, temporary, target, steps)),
       rename: (source, target) => ask('rename', source, () => calls.rename(source, target)),
       link: (source, target) => ask('link', target, () => calls.link(source, target)),
+      mayWriteIn: (directory) => ask('mayWriteIn', directory, () => calls.mayWriteIn(directory)),
       unlink: (path) => ask('unlink', path, () => calls.unlink(path)),
       removeDirectory: (path) => ask('removeDirectory', path, () => calls.removeDirectory(path)),
       makeDirectory: (path, mode) => ask('makeDirectory', path, () => calls.makeDirectory(path, mode)),
@@ -318,6 +323,7 @@ export function boundedFiles(files: Files, limits: Limits): BoundedFiles {
       wrapped.set(calls, known)
       return known
     },
+    linkAcross: (source, target) => ask('linkAcross', target.path, () => files.linkAcross(source, target)),
     createHasher: (digests) => files.createHasher(digests),
     isLocal: files.isLocal,
     load: () => files.load(),

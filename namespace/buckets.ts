@@ -9,20 +9,31 @@ import {
   writeBucketRecord,
 } from './bucket-store.ts'
 import { writeDocumentFile } from './documents.ts'
-import { asideSuffix, clearEmptyTree, holdsVersions, isEmptyOfObjects } from './empty-bucket.ts'
+import { asideSuffix, clear, clearEmptyTree, holdsVersions, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import type { FileCalls, Stat } from './files.ts'
+import { type FileCalls, FileError, type Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
+import { openedForService } from './opened-for-service.ts'
 import type { Place, Root } from './place.ts'
-import { bucketOf, contains, findRecord, placeOf, requireNotAwaited, rootOf, type Tree } from './tree.ts'
-import type { Bucket, Caller, Owner } from './verbs.ts'
+import {
+  type Actor,
+  bucketOf,
+  contains,
+  findRecord,
+  nobody,
+  placeOf,
+  requireNotAwaited,
+  rootOf,
+  type Tree,
+} from './tree.ts'
+import type { Bucket, Owner } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: a directory of our own; never one that is there. */
 export async function createBucket(
   tree: Tree,
   name: string,
-  caller: Caller | undefined,
+  { caller, posix }: Actor,
   documents: Readonly<Record<string, unknown>> = {},
 ): Promise<Bucket> {
   if (!isBucketName(name)) throw new NamespaceError('InvalidBucketName', { BucketName: name })
@@ -36,14 +47,28 @@ export async function createBucket(
     const record = there === 'objects' && unfinished !== undefined ? unfinished : newRecord(name, owner, where)
     // The record comes first, without inodes: a creation that is cut off here is finished by the next one.
     await claim(tree, record)
-    if (!(await tree.service.makeDirectory(name, 0o1755)) && there === 'nothing') {
+    if (!(await makeBucketDirectory(tree, name, posix)) && there === 'nothing') {
       await removeTree(tree.service, state.bucket(name))
       throw directoryIsThere(name)
     }
     // Before the bucket is there: one that was asked for with object lock must never be found without.
     for (const [document, value] of Object.entries(documents)) await writeDocumentFile(tree, name, document, value)
-    return finish(tree, record, tree.main)
+    return finish(tree, record, tree.main, { isNew: there !== 'objects' })
   })
+}
+
+/**
+ * false: it is there. Of the service, and sticky so that nobody moves `.s3` away. Where the file system decides who may do what, of the user, as their
+ * right to make directories in the namespace root allows.
+ */
+async function makeBucketDirectory(tree: Tree, name: string, posix: Actor['posix']): Promise<boolean> {
+  if (tree.kernel === undefined) return tree.service.makeDirectory(name, 0o1755)
+  try {
+    return await tree.main.files.as(posix).makeDirectory(name, 0o777)
+  } catch (error) {
+    await removeTree(tree.service, state.bucket(name))
+    throw error
+  }
 }
 
 /**
@@ -57,7 +82,7 @@ async function requireRoom(
 ): Promise<'nothing' | 'empty' | 'objects'> {
   if ((await tree.service.statPath(name)) === undefined) return 'nothing'
   if (unfinished === undefined) throw directoryIsThere(name)
-  if (await isEmptyOfObjects(placeOf(tree, unfinished, undefined))) return 'empty'
+  if (await isEmptyOfObjects(placeOf(tree, unfinished, nobody))) return 'empty'
   const inner = await tree.service.statPath(join(name, transit.directory))
   if (inner === undefined || inner.inode.toString() !== unfinished.transitInode) throw directoryIsThere(name)
   return 'objects'
@@ -85,7 +110,7 @@ async function requireFree(tree: Tree, name: string, owner: Owner): Promise<Buck
   if (record.inode === undefined) {
     // A mapping that was cut off holds nothing.
     if (record.mapped) return undefined
-    if (own || (await isEmptyOfObjects(placeOf(tree, record, undefined)))) return { ...record, owner }
+    if (own || (await isEmptyOfObjects(placeOf(tree, record, nobody)))) return { ...record, owner }
   }
   throw new NamespaceError(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { BucketName: name })
 }
@@ -109,11 +134,18 @@ async function claim(tree: Tree, record: BucketRecord): Promise<void> {
 }
 
 /** `.s3` and the inodes; then the bucket is there. Without `.s3` on a root that is mounted read-only. */
-export async function finish(tree: Tree, record: BucketRecord, root: Root): Promise<Bucket> {
+export async function finish(
+  tree: Tree,
+  record: BucketRecord,
+  root: Root,
+  { isNew } = { isNew: false },
+): Promise<Bucket> {
   const calls = root.files.as(undefined)
   const inode = (await requireStat(calls, record.directory)).inode.toString()
   const { transitInode: _before, ...rest } = record
-  const complete: BucketRecord = { ...rest, inode, ...(root.readOnly ? {} : await makeTransit(calls, record)) }
+  const made = root.readOnly ? {} : await makeTransitIn(tree, record, root)
+  if (isNew && tree.kernel !== undefined) await requireNothingElse(calls, record.directory)
+  const complete: BucketRecord = { ...rest, inode, ...made }
   if (tree.options.flush && !root.readOnly) {
     await calls.flushDirectory(record.directory)
     if (record.directory !== '') await calls.flushDirectory('')
@@ -121,6 +153,19 @@ export async function finish(tree: Tree, record: BucketRecord, root: Root): Prom
   await writeBucketRecord(tree.service, complete, tree.options)
   if (tree.options.flush) await tree.service.flushDirectory(state.buckets)
   return bucketOf(complete, root)
+}
+
+/** A mapped directory is as its owner wants it; there an administrator has made `.s3`. */
+function makeTransitIn({ kernel }: Tree, record: BucketRecord, { files }: Root): ReturnType<typeof makeTransit> {
+  if (kernel === undefined || record.mapped) return makeTransit(files.as(undefined), record)
+  return openedForService(files, record.directory, kernel.directoryMode, (service) => makeTransit(service, record))
+}
+
+/** While it was open for the service, others could put something there as well. */
+async function requireNothingElse(calls: FileCalls, directory: string): Promise<void> {
+  const { count } = await calls.scan(directory)
+  if (count > 1)
+    throw new NamespaceError('SlowDown', { message: `Somebody else has made something in '${directory}'.` })
 }
 
 /**
@@ -147,13 +192,13 @@ async function requireStat(calls: FileCalls, path: string): Promise<Stat> {
  * bucket. Its directory is then renamed into `.causeway/trash`, looked at again there, and all is put back when something slipped in:
  * rmdir has the last word.
  */
-export function removeBucket(tree: Tree, name: string): Promise<void> {
+export function removeBucket(tree: Tree, name: string, actor: Actor = nobody): Promise<void> {
   return tree.bucketLocks.hold(name, 'exclusive', async () => {
     const record = await findRecord(tree, name)
     if (record === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
-    const place = placeOf(tree, record, undefined)
+    const place = placeOf(tree, record, actor)
     if (!(await isEmptyOfObjects(place))) throw await notEmpty(place)
-    if (!record.mapped) await removeDirectory(tree, record)
+    if (!record.mapped) await (tree.kernel === undefined ? removeDirectory(tree, record) : giveUp(tree, record, place))
     await removeTree(tree.service, state.bucket(name))
     if (tree.options.flush) await tree.service.flushDirectory(state.buckets)
   })
@@ -162,6 +207,17 @@ export function removeBucket(tree: Tree, name: string): Promise<void> {
 async function notEmpty(place: Place): Promise<NamespaceError> {
   const message = (await holdsVersions(place)) ? 'You must delete all versions in the bucket.' : undefined
   return new NamespaceError('BucketNotEmpty', { BucketName: place.bucket.name, ...(message && { message }) })
+}
+
+/** As its owner, who empties it as far as it is not the gateway's own, and opens it for the service. */
+async function giveUp(tree: Tree, record: BucketRecord, place: Place): Promise<void> {
+  const { kernel, main } = tree
+  const stat = await tree.service.statPath(record.directory)
+  if (kernel === undefined || (stat !== undefined && stat.uid !== place.posix?.uid))
+    throw new FileError('EACCES', 'fchmod', record.directory)
+  if (stat === undefined) return removeDirectory(tree, record)
+  await clear(place.calls, record.directory)
+  await openedForService(main.files, record.directory, kernel.directoryMode, () => removeDirectory(tree, record))
 }
 
 async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> {
@@ -181,11 +237,14 @@ async function removeDirectory(tree: Tree, record: BucketRecord): Promise<void> 
     // Before the record goes: a directory that came back without one would block the bucket's name for everybody.
     for (const changed of [state.trash, parentOf(record.directory)]) await service.flushDirectory(changed)
   }
-  if (await clearEmptyTree(placeOf(tree, { ...record, directory: trash }, undefined))) return
+  if (await clearEmptyTree(trashed(tree, { ...record, directory: trash }))) return
   await service.rename(trash, record.directory)
   await finish(tree, record, tree.main)
   throw new NamespaceError('BucketNotEmpty', { BucketName: record.name })
 }
+
+/** Nobody but the service gets there. */
+const trashed = (tree: Tree, record: BucketRecord): Place => placeOf({ ...tree, kernel: undefined }, record, nobody)
 
 /**
  * What a removal that was cut off has left in the trash: finished, or taken back when an object had slipped in. Under the lock of the
@@ -200,7 +259,7 @@ export async function settleTrash(tree: Tree, trashName: string): Promise<boolea
     const removed: BucketRecord = { v: 1, name, id, owner: none, created: '', root: '', mapped: false, directory }
     const record = await findBucketRecord(tree.service, name, () => undefined)
     const unfinished = record?.id === id && record.inode === undefined ? record : undefined
-    if (await clearEmptyTree(placeOf(tree, removed, undefined))) {
+    if (await clearEmptyTree(trashed(tree, removed))) {
       if (unfinished !== undefined && (await tree.service.statPath(unfinished.directory)) === undefined) {
         await removeTree(tree.service, state.bucket(name))
       }
@@ -251,10 +310,19 @@ export async function mapBucket(
     const record = newRecord(name, owner, where)
     await claim(tree, record)
     for (const [document, value] of Object.entries(documents)) await writeDocumentFile(tree, name, document, value)
-    return finish(tree, record, root)
+    return finish(tree, record, root).catch((error: unknown) => {
+      throw isErrno(error, 'EACCES', 'EPERM') ? mayNotMake(absolute, error) : error
+    })
   }
   // One mapping at a time: of two at once, neither would see that it overlaps the other. No bucket has a name with a NUL.
   return tree.bucketLocks.hold('\0mapping', 'exclusive', () => tree.bucketLocks.hold(name, 'exclusive', map))
+}
+
+/** A user's directory, which they need not let the gateway write to. */
+function mayNotMake(absolute: string, cause: FileError): NamespaceError {
+  const transitPath = join(absolute, transit.directory)
+  const message = `This account may not make '${transitPath}'. As root: install -d -o ${process.geteuid?.()} -g ${process.getegid?.()} -m 0700 '${transitPath}'; then again.`
+  return new NamespaceError('AccessDenied', { message }, cause)
 }
 
 /**
@@ -267,10 +335,18 @@ export async function isTransitTrustworthy(tree: Tree, root: Root, directory: st
   if (there === undefined || root.readOnly) return true
   // What this service account is called on this mount, only the mount knows.
   const sample = join(directory, temporaryName(tree.options.now(), tree.options.nonce()))
+  const uid = await uidOfNew(calls, sample).catch((error: unknown) => {
+    if (isErrno(error, 'EACCES', 'EPERM')) return process.geteuid?.()
+    throw error
+  })
+  return there.type === 'directory' && there.uid === uid && (there.mode & 0o077) === 0
+}
+
+async function uidOfNew(calls: FileCalls, sample: string): Promise<number | undefined> {
   await calls.makeDirectory(sample, 0o700)
   const made = await calls.statPath(sample)
   await calls.removeDirectory(sample)
-  return there.type === 'directory' && there.uid === made?.uid && (there.mode & 0o077) === 0
+  return made?.uid
 }
 
 const refused = (message: string): NamespaceError => new NamespaceError('InvalidArgument', { message })

@@ -8,7 +8,7 @@ import { decodeName, keyOfPath, keyPath } from './key-path.ts'
 import { join, recordAttribute, sidecarName, transit } from './layout.ts'
 import { type Place, type Root, within } from './place.ts'
 import { abandonedProbes, isAbandoned, isOld, temporaryAgeMs } from './sweep.ts'
-import { findRecord, placeOf, rootOf, type Tree } from './tree.ts'
+import { findRecord, nobody, placeOf, rootOf, type Tree } from './tree.ts'
 import { parseVersionName } from './version-name.ts'
 
 /** Something in a tree that does not fit the format of README.md. */
@@ -78,12 +78,12 @@ async function* checkBucket(tree: Tree, record: BucketRecord, wanted: boolean): 
     yield finding('bucket-directory-replaced', record.name, '', false, 'The directory of this bucket is not there.')
     return
   }
-  let place = placeOf(tree, record, undefined)
+  let place = placeOf(tree, record, nobody)
   const inner = await place.service.statPath(within(place, transit.directory))
   const isOwn = root.readOnly || inner?.inode === place.transitInode
   if (stat.inode.toString() !== record.inode || !isOwn) {
     const adopted = repair ? await adopt(tree, record) : undefined
-    if (adopted !== undefined) place = placeOf(tree, adopted, undefined)
+    if (adopted !== undefined) place = placeOf(tree, adopted, nobody)
     yield finding('bucket-directory-replaced', record.name, '', adopted !== undefined, replaced(repair))
   }
   yield* checkFiles(place, repair)

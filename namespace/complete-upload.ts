@@ -7,7 +7,7 @@ import type { Descriptor, FileCalls } from './files.ts'
 import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { nameOf, parentOf, recordAttribute } from './layout.ts'
-import { type Place, within } from './place.ts'
+import { type Place, seenByService, within } from './place.ts'
 import { type Content, publish } from './publish.ts'
 import { packParts } from './record.ts'
 import { createTemporary, type Temporary } from './temporary.ts'
@@ -125,7 +125,7 @@ async function answerOfBefore(place: Place, upload: Upload): Promise<ObjectStat 
   const { key, uploadId } = upload
   const intent = await findUploadFile(place, 'completed', uploadId, 'completed.json')
   if (intent === undefined) return undefined
-  const current = await findObject(place, key)
+  const current = await findObject(seenByService(place), key)
   const isCurrent = current?.record?.trusted === true && current.record.record.uploadId === uploadId
   // Rewritten in place by a file user: the object is what they wrote, but the answer is about what was uploaded.
   if (isCurrent && !current.stat.foreign) return current.stat

@@ -87,7 +87,8 @@ export async function clearEmptyTree(place: Place): Promise<boolean> {
     await removeTree(service, aside)
     return true
   } catch (error) {
-    if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false
+    // What a user has made meanwhile may be in a directory of theirs.
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'EACCES')) return false
     throw error
   }
 }
@@ -106,7 +107,8 @@ async function renamed(calls: FileCalls, source: string, target: string): Promis
   }
 }
 
-async function clear(calls: FileCalls, path: string): Promise<void> {
+/** What isEmptyOfObjects tolerates, but for `.s3`. */
+export async function clear(calls: FileCalls, path: string): Promise<void> {
   const scan = await calls.scan(path)
   for (let index = 0; index < scan.count; index += 1) {
     const name = scan.name(index).toString('utf8')

@@ -31,7 +31,7 @@ const AT_ONCE = 8
 
 /**
  * Carries out the lifecycle rules of every bucket. A deletion judges the object again under its key's lock: what was written since it was
- * listed stays. That runs as the service, in the name of the bucket's owner.
+ * listed stays. That is done in the name of the bucket's owner, and, where the file system decides as well, with their rights.
  */
 export async function expire(tree: Tree, dayMs: number): Promise<Expired> {
   const total = { objects: 0, versions: 0, uploads: 0 }
@@ -56,7 +56,13 @@ async function expireIn(tree: Tree, name: string, clock: Clock): Promise<Expired
   const document = (await tree.readDocuments(name)).get('lifecycle')?.() as LifecycleDocument | undefined
   const record = document && (await findRecord(tree, name))
   if (document === undefined || record === undefined) return none
-  const place = placeOf(tree, record, record.owner)
+  const posix = await tree.kernel?.posixOf(record.owner)
+  if (tree.kernel !== undefined && posix === undefined) {
+    const message = `The directory gives the bucket's owner, ${record.owner.displayName}, no uid.`
+    tree.options.problems({ kind: 'lifecycle-failed', bucket: name, message })
+    return none
+  }
+  const place = placeOf(tree, record, { caller: record.owner, posix })
   if (place.root.readOnly) return none
   const isVersioned = (await place.versioning()) !== undefined
   return {

@@ -1,5 +1,5 @@
 import { type ErrorDetail, type NamespaceCode, NamespaceError } from './errors.ts'
-import { FileError } from './files.ts'
+import { FileError, type PosixIdentity } from './files.ts'
 
 /**
  * errno → S3 code, for what no verb has a better answer to. What is not here is InternalError and keeps its cause, which is then logged: EIO
@@ -53,9 +53,16 @@ export const isErrno = (error: unknown, ...names: readonly string[]): error is F
 /** A mount that answers so to a question about itself serves nothing. */
 export const isUnreachable = (error: unknown): error is FileError => isErrno(error, ...unreachable, 'EIO', 'ESTALE')
 
-/** Anything thrown by a verb → what the door lets out: FileErrors become codes, all else passes. */
-export function namespaceErrorOf(error: unknown): unknown {
+/**
+ * Anything thrown by a verb → what the door lets out: FileErrors become codes, all else passes. `asked`: under whose identity the file system was
+ * asked; then what it refuses is refused with that reason.
+ */
+export function namespaceErrorOf(error: unknown, asked?: PosixIdentity): unknown {
   if (!(error instanceof FileError)) return error
+  if (asked !== undefined && isErrno(error, 'EACCES', 'EPERM')) {
+    const message = `The file system does not allow this to uid ${asked.uid} (${error.code}).`
+    return new NamespaceError('AccessDenied', { message }, error)
+  }
   if (unreachable.includes(error.code)) return new NamespaceError('SlowDown', noAnswer, error)
   return new NamespaceError(codes[error.code] ?? 'InternalError', {}, error)
 }

@@ -121,6 +121,8 @@ export type FileCalls = {
   truncate(descriptor: Descriptor, sizeBytes: number): Promise<void>
   /** futimens: the time of the last modification, nothing else. */
   setModified(descriptor: Descriptor, mtimeNs: bigint): Promise<void>
+  /** fchmod. */
+  setMode(descriptor: Descriptor, mode: number): Promise<void>
   flush(descriptor: Descriptor): Promise<void>
   /** fsync of a directory by path; '' is the root. */
   flushDirectory(path: string): Promise<void>
@@ -134,6 +136,8 @@ export type FileCalls = {
   rename(source: string, target: string): Promise<void>
   /** Hard link; EEXIST when the target is there. */
   link(source: string, target: string): Promise<void>
+  /** Whether names may be made and taken away in a directory (faccessat2 with AT_EACCESS: ACLs and a server's own word count). ENOENT, ENOTDIR. */
+  mayWriteIn(directory: string): Promise<boolean>
   /** true when it was there. */
   unlink(path: string): Promise<boolean>
   /** true when it was there and empty; false when absent; throws ENOTEMPTY. */
@@ -172,9 +176,17 @@ export type FileCalls = {
   space(): Promise<{ readonly totalBytes: number; readonly availableBytes: number }>
 }
 
+/** A path as somebody sees it; undefined is the service. */
+export type PathAs = { readonly path: string; readonly identity: PosixIdentity | undefined }
+
 export type Files = {
   /** undefined is the service account: the process's own identity. */
   as(identity: PosixIdentity | undefined): FileCalls
+  /**
+   * Hard link of a file that one identity finds, by a name that another one makes: from a user's directory into the service's, or back. The link itself
+   * is made with the service's rights to names of others' files. EEXIST when the target is there.
+   */
+  linkAcross(source: PathAs, target: PathAs): Promise<void>
   createHasher(digests: readonly DigestName[]): Hasher
   /** ext4, XFS, Btrfs, tmpfs: of this machine alone. Anything else is taken for a server's. */
   readonly isLocal: boolean

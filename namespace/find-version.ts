@@ -1,11 +1,14 @@
 import { NamespaceError } from './errors.ts'
-import type { PosixIdentity, Stat } from './files.ts'
+import { isErrno } from './file-errors.ts'
+import type { Found, PosixIdentity, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { type History, historyOf, identityOf, isTorn, listEntries, versionsDirectory } from './history.ts'
 import { join, recordAttribute } from './layout.ts'
+import { askModeBits } from './mode-bits.ts'
 import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, within } from './place.ts'
+import { type Place, seenByService, within } from './place.ts'
+import type { ReadRecord } from './record.ts'
 import type { ObjectStat } from './verbs.ts'
 import { findClone } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
@@ -51,7 +54,7 @@ export const invalidVersionId = (versionId: string, argument = 'versionId'): Nam
   })
 
 async function lookFor(place: Place, key: string, versionId: string, want: Want): Promise<LocatedVersion | undefined> {
-  const current = await findObject(place, key, want)
+  const current = await findCurrent(place, key, versionId, want)
   if (current !== undefined && identityOf(current).versionId === versionId) {
     const isVersioned = (await place.versioning()) !== undefined
     const clone = isVersioned ? await findClone(place, key, asCurrent(current), want) : undefined
@@ -65,6 +68,18 @@ async function lookFor(place: Place, key: string, versionId: string, want: Want)
   if (entry === undefined) return undefined
   const found = await findEntry(place, key, entry, want)
   return found && { ...found, isLatest: current === undefined && entry === history.older[0] && entry.isMarker }
+}
+
+/** Whoever may not read the current version may read one of before it all the same. */
+async function findCurrent(place: Place, key: string, versionId: string, want: Want): Promise<Located | undefined> {
+  try {
+    return await findObject(place, key, want)
+  } catch (error) {
+    if (place.posix === undefined || !isErrno(error, 'EACCES')) throw error
+    const current = await findObject(seenByService(place), key)
+    if (current === undefined || identityOf(current).versionId === versionId) throw error
+    return current
+  }
 }
 
 export function asCurrent(current: Located): LocatedVersion {
@@ -114,8 +129,8 @@ export async function findEntry(
     return findEntry(place, key, { ...entry, name: versionName(entry, '-marker'), isPending: false }, want)
   if (found === undefined) return undefined
   try {
-    if (want.keepOpen && !mayRead(found.stat, place.caller?.posix)) throw new NamespaceError('AccessDenied')
     const record = await place.records.read(found)
+    if (want.keepOpen && !mayRead(rightsOf(found, record), place.posix)) throw new NamespaceError('AccessDenied')
     const stat: ObjectStat = { ...objectStat(place.bucket.name, key, found.stat, record), versionId }
     return { stat, path, kind: 'plain', found, record, versionId, isMarker, isCurrent: false, isLatest: false }
   } catch (error) {
@@ -124,11 +139,17 @@ export async function findEntry(
   }
 }
 
-function mayRead({ mode, uid, gid }: Stat, posix: PosixIdentity | undefined): boolean {
-  if (posix === undefined) return true
-  if (uid === posix.uid) return (mode & 0o400) !== 0
-  if (gid === posix.gid || posix.groups.includes(gid)) return (mode & 0o040) !== 0
-  return (mode & 0o004) !== 0
+type Rights = Pick<Stat, 'uid' | 'gid' | 'mode'>
+
+const rightsOf = ({ stat }: Found, read: ReadRecord | undefined): Rights =>
+  (read?.trusted === true ? read.record.posix : undefined) ?? stat
+
+/** Whether a listing shows it to whoever asks. A marker has nothing to be read. */
+export const isVisible = (place: Place, { isMarker, found, record }: LocatedVersion): boolean =>
+  isMarker || mayRead(rightsOf(found, record), place.posix)
+
+function mayRead(rights: Rights, posix: PosixIdentity | undefined): boolean {
+  return posix === undefined || askModeBits(posix, rights, ['read']).missing.length === 0
 }
 
 /** Throws MethodNotAllowed for a delete marker (P-171). */

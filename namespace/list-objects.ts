@@ -1,3 +1,4 @@
+import type { SkipReason } from './directory-view.ts'
 import { isErrno } from './file-errors.ts'
 import { directoryRecord, findObject } from './find-object.ts'
 import { recordAttribute, transit } from './layout.ts'
@@ -52,7 +53,9 @@ export function walkPlace(place: Place, query: WalkQuery): ReturnType<typeof wal
     },
     // Buckets never overlap: mapBucket refuses it.
     boundary: () => false,
-    skipped: () => undefined,
+    skipped: (_directory: string, _name: Buffer | undefined, reason: SkipReason) => {
+      if (reason === 'unreadable') place.options.unlisted()
+    },
   }
   return walk(source, query)
 }
@@ -72,7 +75,7 @@ async function describe(place: Place, batch: readonly WalkEntry[]): Promise<List
   const described = await Promise.all(
     batch.map(async (entry): Promise<ListEntry | undefined> => {
       if (entry.kind === 'prefix') return { prefix: entry.prefix }
-      const object = await tolerant(async () => {
+      const object = await tolerant(place, async () => {
         const stat = entry.kind === 'file' ? stats.get(entry) : await statDirectory(place, entry.key, entry.directory)
         // A key that moved between plain and alias since the walk is looked up once more: it was there all the time (P-120).
         return stat ?? (await findObject(place, entry.key))?.stat
@@ -84,12 +87,16 @@ async function describe(place: Place, batch: readonly WalkEntry[]): Promise<List
 }
 
 /** One object that may not be read is left out; it never fails a listing. */
-async function tolerant(look: () => Promise<ObjectStat | undefined>): Promise<ObjectStat | undefined> {
+export async function tolerant<Found>(
+  place: Place,
+  look: () => Promise<Found | undefined>,
+): Promise<Found | undefined> {
   try {
     return await look()
   } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM', 'ESTALE')) return undefined
-    throw error
+    if (!isErrno(error, 'EACCES', 'EPERM', 'ESTALE')) throw error
+    if (error.code !== 'ESTALE') place.options.unlisted()
+    return undefined
   }
 }
 

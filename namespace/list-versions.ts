@@ -1,11 +1,11 @@
 import { commonPrefix } from './common-prefix.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileType, Scan } from './files.ts'
-import { findObject, type Located } from './find-object.ts'
-import { asCurrent, findEntry, invalidVersionId, type LocatedVersion, readVersions } from './find-version.ts'
+import { findObject } from './find-object.ts'
+import { asCurrent, findEntry, invalidVersionId, isVisible, type LocatedVersion, readVersions } from './find-version.ts'
 import { identityOf } from './history.ts'
 import { transit } from './layout.ts'
-import { walkPlace } from './list-objects.ts'
+import { tolerant, walkPlace } from './list-objects.ts'
 import { type Place, requireBucket, within } from './place.ts'
 import type { ScanCache } from './scan-cache.ts'
 import type { Version, VersionPage, VersionQuery } from './verbs.ts'
@@ -85,12 +85,13 @@ type Versions = {
 
 /** Newest first; only what a page needs is looked up. */
 async function versionRefs(place: Place, key: string): Promise<Versions> {
-  const { current, history } = await readVersions(place, key, () => tolerant(() => findObject(place, key)))
+  const { current, history } = await readVersions(place, key, () => tolerant(place, () => findObject(place, key)))
   const { older } = history
   const refs = [...(current === undefined ? [] : [current]), ...older]
   const identities = refs.map((ref) => ('stat' in ref ? identityOf(ref) : ref))
   const described = async (ref: (typeof refs)[number]): Promise<Version | undefined> => {
     const version = 'stat' in ref ? asCurrent(ref) : await findEntry(place, key, ref)
+    if (version !== undefined && !isVisible(place, version)) return undefined
     const isLatest = 'stat' in ref || (current === undefined && ref === older[0] && ref.isMarker)
     return version && asVersion(key, version, isLatest)
   }
@@ -118,16 +119,6 @@ const asVersion = (key: string, { stat, versionId, isMarker }: LocatedVersion, i
   owner: stat.owner,
   lastModified: stat.lastModified,
 })
-
-/** One object that may not be read is left out; it never fails a listing. */
-async function tolerant(look: () => Promise<Located | undefined>): Promise<Located | undefined> {
-  try {
-    return await look()
-  } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM', 'ESTALE')) return undefined
-    throw error
-  }
-}
 
 type WalkName = { readonly kind: 'key' | 'prefix'; readonly name: string }
 type Name = WalkName & { readonly isCertain: boolean }

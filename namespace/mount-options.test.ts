@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findMount, mountFaults, readMountInfo, usesAuthSys } from './mount-options.ts'
+import { findMount, identityFaults, mountFaults, readMountInfo, usesAuthSys } from './mount-options.ts'
 
 const nfs = (options: string) =>
   `22 1 8:1 / / rw - ext4 /dev/sda1 rw\n90 22 0:52 / /mnt/global rw,relatime shared:7 - nfs4 10.9.1.1:/ rw,vers=4.2,hard,proto=tcp,local_lock=none,addr=10.9.1.1${options}`
@@ -63,4 +63,25 @@ test.each([
 ])('on %s with %s callers are numbers: %s', (type, options, expected) => {
   const mount = findMount(`36 35 0:52 / /mnt/x rw,relatime - ${type} server:/ ${options}`, '/mnt/x')
   expect(mount && usesAuthSys(mount)).toBe(expected)
+})
+
+test.each([
+  ['nfs4', 'rw,vers=4.2,sec=sys', []],
+  ['nfs', 'rw,vers=3', []],
+  ['nfs4', 'rw,vers=4.2,sec=krb5', ['refused']],
+  ['nfs4', 'rw,vers=4.2,sec=krb5i', ['refused']],
+  ['nfs', 'rw,vers=3,sec=krb5p', ['refused']],
+  ['cifs', 'rw,sec=krb5,multiuser', ['refused']],
+  ['smb3', 'rw', ['refused']],
+  ['fuse.glusterfs', 'rw,allow_other', ['unknown']],
+  ['fuse', 'rw', ['unknown']],
+  ['fuseblk', 'rw', ['unknown']],
+  ['fuse.sshfs', 'rw,default_permissions,allow_other', []],
+  ['xfs', 'rw', []],
+  ['virtiofs', 'rw', []],
+])('on %s with %s calls under a uid of a user: %j', (type, options, kinds) => {
+  const mount = findMount(`36 35 0:52 / /mnt/x rw,relatime - ${type} server:/ ${options}`, '/mnt/x')
+  expect(mount && identityFaults(mount).map(({ kind }) => kind)).toEqual(kinds)
+  for (const { sentence } of mount === undefined ? [] : identityFaults(mount))
+    expect(sentence).toMatch(/^\/mnt\/x is .*\.$/)
 })

@@ -68,15 +68,15 @@ export function mountFaults(mount: MountInfo): readonly MountFault[] {
   return []
 }
 
-type Rule = {
-  readonly kind: MountFault['kind']
+type Rule<Kind = MountFault['kind']> = {
+  readonly kind: Kind
   readonly broken: (mount: MountInfo) => boolean
   readonly say: (mount: MountInfo) => string
 }
 
 const faultOf =
   (mount: MountInfo) =>
-  ({ kind, say }: Rule): MountFault => ({ kind, sentence: say(mount) })
+  <Kind>({ kind, say }: Rule<Kind>) => ({ kind, sentence: say(mount) })
 
 /** All four times zero, as by actimeo=0 and noac. */
 const keepsNoAttributes = ({ options }: MountInfo): boolean =>
@@ -121,6 +121,42 @@ const glusterRule: Rule = {
 /** Callers are numbers there, and at most 16 of their groups go with a call (RFC 5531, 8.2); Kerberos leaves groups to the server. */
 export const usesAuthSys = ({ type, options }: MountInfo): boolean =>
   (type === 'nfs' || type === 'nfs4') && (options.get('sec') ?? 'sys') === 'sys'
+
+export type IdentityFault = {
+  /** `refused`: whose uid a call has is not what decides; `unknown`: whether it is cannot be seen from here. */
+  readonly kind: 'refused' | 'unknown'
+  /** Says what to do. */
+  readonly sentence: string
+}
+
+/** Why calls under the uid, gid and groups of a user would not get the user's rights on this mount. */
+export function identityFaults(mount: MountInfo): readonly IdentityFault[] {
+  return identityRules.filter(({ broken }) => broken(mount)).map(faultOf(mount))
+}
+
+const identityRules: readonly Rule<IdentityFault['kind']>[] = [
+  {
+    // nfs(5): the server goes by the ticket that rpc.gssd finds for the uid, and without one the call fails.
+    kind: 'refused',
+    broken: ({ type, options }) => /^nfs4?$/.test(type) && /^krb5[ip]?$/.test(options.get('sec') ?? ''),
+    say: ({ mountPoint, options }) =>
+      `${mountPoint} is mounted with sec=${options.get('sec')}: the file server wants a Kerberos ticket of each user, and S3 keys bring none. Mount it with sec=sys, or set identity.enforcement to "service".`,
+  },
+  {
+    // mount.cifs(8): all calls are those of the mount's account; with multiuser each uid needs a password or ticket in its keyring.
+    kind: 'refused',
+    broken: ({ type }) => /^(cifs|smb3?)$/.test(type),
+    say: ({ mountPoint, type }) =>
+      `${mountPoint} is ${type}: the file server knows users by their passwords or tickets, and S3 keys bring none. Serve the tree from another mount, or set identity.enforcement to "service".`,
+  },
+  {
+    // fuse(4): with default_permissions the kernel goes by owner, group and mode; without it the file system is only told who calls, without groups.
+    kind: 'unknown',
+    broken: ({ type, options }) => /^fuse(\.|blk$|$)/.test(type) && !options.has('default_permissions'),
+    say: ({ mountPoint, type }) =>
+      `${mountPoint} is ${type} without default_permissions, so that not the kernel but its file system decides who may do what, and nothing here knows how. Mount it with default_permissions, or try as two users whether it refuses what it should.`,
+  },
+]
 
 /** Where names are published by the very client that reads them. */
 export const publishRootAdvice = ({ type, mountPoint }: MountInfo): string | undefined =>

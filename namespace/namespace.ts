@@ -14,20 +14,32 @@ import { isErrno, namespaceErrorOf } from './file-errors.ts'
 import type { Files } from './files.ts'
 import { requireFormat } from './format.ts'
 import { type Announced, announce } from './gateways.ts'
+import { requireKernelRights } from './kernel-rights.ts'
 import { state } from './layout.ts'
 import { listObjects } from './list-objects.ts'
 import { listVersions } from './list-versions.ts'
 import { mountFaults, readMountInfo } from './mount-options.ts'
+import { type ObjectPath, objectPath, rootPath } from './object-path.ts'
 import { openObject, statObject } from './open-object.ts'
 import { openRoots, type RootOptions, type Roots } from './open-roots.ts'
-import type { Problem, Root } from './place.ts'
+import type { Kernel, Problem, Root } from './place.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { putObject } from './put-object.ts'
 import { copyPart, putPart } from './put-part.ts'
 import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
-import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
+import {
+  type Actor,
+  bucketOf,
+  type FindRecord,
+  findRecord,
+  nobody,
+  openPlace,
+  openTree,
+  rootOf,
+  type Tree,
+} from './tree.ts'
 import { lifecycle, upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
@@ -44,7 +56,9 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
+export { isKeptBySticky, type Permission } from './mode-bits.ts'
 export {
+  identityFaults,
   type MountFault,
   type MountInfo,
   mountFaults,
@@ -52,9 +66,11 @@ export {
   readMountInfo,
   usesAuthSys,
 } from './mount-options.ts'
-export { isFileUser } from './object-stat.ts'
+export type { ObjectPath, PathComponent } from './object-path.ts'
+export { uidOfFileUser } from './object-stat.ts'
 export type { RootTrouble } from './open-roots.ts'
-export type { Problem } from './place.ts'
+export type { Kernel, Problem } from './place.ts'
+export { askPermissions, type DecidedBy } from './posix-acl.ts'
 export { openPosixFiles } from './posix-files.ts'
 export type * from './verbs.ts'
 
@@ -72,18 +88,22 @@ export type NamespaceOptions = RootOptions & {
   /** How many directories one key may need. */
   readonly directoriesMax: number
   readonly problems: (problem: Problem) => void
+  /** Told of each file and directory that a listing leaves out because its reader may not see it. */
+  readonly unlisted?: (() => void) | undefined
   readonly lockTimeoutMs?: number
   /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
   readonly announces?: boolean
   /** For tests: whether a paused machine loses its locks. Default: on file systems that are not of this machine. */
   readonly locksExpire?: boolean | undefined
+  /** The file system decides as well what a caller may, by `posix` of theirs. Default: the service account owns all files, and makes all calls. */
+  readonly kernel?: Kernel | undefined
 }
 
 export type OpenNamespace = {
   /** Of the keys given, the one that the records of this tree are signed with. */
   readonly recordKey: Buffer
   /**
-   * undefined: anonymous. `forOneRequest`: a bucket's record is read once and holds as long as what is returned, so that what was
+   * undefined: anonymous. With `kernel` whoever has no `posix` is refused, AccessDenied. `forOneRequest`: a bucket's record is read once and holds as long as what is returned, so that what was
    * authorized is what is used, and a request costs one reading of it.
    */
   as(caller: Caller | undefined, options?: { readonly forOneRequest: boolean }): Namespace
@@ -93,6 +113,11 @@ export type OpenNamespace = {
   /** Carries out the lifecycle rules of every bucket, unless … as above. `dayMs`: how long a day of theirs is. */
   lifecycle(options: { readonly everyMs: number; readonly dayMs: number }): Promise<Expired | undefined>
   check(options: { readonly repair: boolean; readonly bucket?: string | undefined }): AsyncGenerator<Finding>
+  /**
+   * The directories and the file that stand for an object, for who explains the file system's permissions; see object-path.ts. undefined: the
+   * directory that new buckets are made in. Throws NoSuchBucket.
+   */
+  path(target: ObjectTarget | undefined): Promise<ObjectPath>
   /** Jobs of all mounts' pools; `hung`: calls that were given up and have not come back. */
   load(): { readonly queued: number; readonly running: number; readonly oldestMs: number; readonly hung: number }
   readonly troubles: Roots['troubles']
@@ -105,7 +130,8 @@ export type OpenNamespace = {
  * are SlowDown until it does.
  */
 export async function openNamespace(options: NamespaceOptions): Promise<OpenNamespace> {
-  const roots = openRoots(options)
+  if (options.kernel !== undefined) requireKernelRights()
+  const roots = openRoots({ ...options, userThreads: options.kernel !== undefined })
   try {
     return await openOn(options, roots)
   } catch (error) {
@@ -123,25 +149,32 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
   const roots = [main.root]
   if (options.publishRoot !== undefined) await requireSameTree(options.root, options.publishRoot)
   roots.push(...(await openAll(options, opening, (late) => roots.push(late))))
-  const tree = openTree({ roots, awaited }, recordKey, {
-    flush,
-    directoriesMax: options.directoriesMax,
-    lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
-    problems: options.problems,
-    now: Date.now,
-    nonce,
-  })
+  const tree = openTree(
+    { roots, awaited },
+    recordKey,
+    {
+      flush,
+      directoriesMax: options.directoriesMax,
+      lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
+      problems: options.problems,
+      unlisted: options.unlisted ?? (() => undefined),
+      now: Date.now,
+      nonce,
+    },
+    options.kernel,
+  )
   const announced = options.announces === true ? await announceOn(tree) : undefined
   return {
     recordKey,
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
       forOneRequest
-        ? namespaceOf(tree, caller, remembering(tree), rememberingDocuments(tree))
-        : namespaceOf(tree, caller, (name) => findRecord(tree, name), tree.readDocuments),
+        ? namespaceOf(tree, actorOf(tree, caller), remembering(tree), rememberingDocuments(tree))
+        : namespaceOf(tree, actorOf(tree, caller), (name) => findRecord(tree, name), tree.readDocuments),
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
     check: (what) => checkTree(tree, what),
+    path: (target) => (target === undefined ? rootPath(main.root) : wayTo(tree, target)).catch(throwCoded),
     load: () => ({ ...loadOf(roots), hung: hung() }),
     troubles,
     async close() {
@@ -151,6 +184,15 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
       opening.close()
     },
   }
+}
+
+async function wayTo(tree: Tree, target: ObjectTarget): Promise<ObjectPath> {
+  const place = await openPlace(tree, target.bucket, nobody, (name) => findRecord(tree, name))
+  return objectPath(place, target)
+}
+
+function throwCoded(error: unknown): never {
+  throw namespaceErrorOf(error)
 }
 
 /** Names that were published in another tree would be lost. */
@@ -276,13 +318,17 @@ function rememberingDocuments(tree: Tree): Tree['readDocuments'] {
 }
 
 /** The verbs, bound to a caller. Every FileError that passes here becomes a code. */
-function namespaceOf(
-  tree: Tree,
-  caller: Caller | undefined,
-  find: FindRecord,
-  readDocuments: Tree['readDocuments'],
-): Namespace {
-  const at = (bucket: string): ReturnType<typeof openPlace> => openPlace(tree, bucket, caller, find)
+function namespaceOf(tree: Tree, actor: Actor, find: FindRecord, readDocuments: Tree['readDocuments']): Namespace {
+  const coded = <Result>(work: Promise<Result>): Promise<Result> =>
+    work.catch((error: unknown) => {
+      throw namespaceErrorOf(error, actor.posix)
+    })
+  /** What only somebody may do whom the file system knows. */
+  const known = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    requireIdentity(tree, actor)
+    return work()
+  }
+  const at = (bucket: string): ReturnType<typeof openPlace> => known(() => openPlace(tree, bucket, actor, find))
   const side = async ({ bucket, key, versionId }: ObjectTarget): Promise<Source> => ({
     place: await at(bucket),
     key,
@@ -290,10 +336,10 @@ function namespaceOf(
   })
   return {
     buckets: {
-      create: (name, documents) => coded(createBucket(tree, name, caller, documents)),
+      create: (name, documents) => coded(known(() => createBucket(tree, name, actor, documents))),
       read: (name) => coded(readBucket(tree, name, find)),
       find: (name) => coded(findBucket(tree, name, find)),
-      remove: (name) => coded(removeBucket(tree, name)),
+      remove: (name) => coded(known(() => removeBucket(tree, name, actor))),
       list: () => coded(listBuckets(tree)),
       map: (name, directory, owner, documents) => coded(mapBucket(tree, name, directory, owner, documents)),
       unmap: (name) => coded(unmapBucket(tree, name)),
@@ -334,18 +380,31 @@ function namespaceOf(
     documents: {
       find: (bucket, name) => coded(findDocument({ find, readDocuments }, bucket, name)),
       read: (bucket) => coded(readBucketDocuments({ find, readDocuments }, bucket)),
-      write: (bucket, name, value) => coded(writeDocument(tree, bucket, name, value)),
-      remove: (bucket, name) => coded(removeDocument(tree, bucket, name)),
+      write: (bucket, name, value) => coded(known(() => writeDocument(tree, bucket, name, value))),
+      remove: (bucket, name) => coded(known(() => removeDocument(tree, bucket, name))),
     },
   }
 }
 
-async function coded<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work
-  } catch (error) {
-    throw namespaceErrorOf(error)
-  }
+/** Who asks, to the file system as well. */
+const actorOf = ({ kernel }: Tree, caller: Caller | undefined): Actor => ({
+  caller,
+  posix: caller === undefined ? kernel?.anonymous : caller.posix,
+})
+
+/** Throws AccessDenied. Without an identity nothing may be done in a user's tree, least of all as the service. */
+function requireIdentity({ kernel }: Tree, { caller, posix }: Actor): void {
+  if (kernel === undefined) return
+  const name = caller?.displayName ?? 'this caller'
+  if (posix === undefined)
+    throw new NamespaceError('AccessDenied', {
+      message: `The directory gives ${name} no uid, and the file system decides here what users may do.`,
+    })
+  // Whose are `.s3` and `.causeway`.
+  if (posix.uid === process.geteuid?.())
+    throw new NamespaceError('AccessDenied', {
+      message: `The directory gives ${name} the uid of the gateway's own account, which nobody else may have.`,
+    })
 }
 
 async function findBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket | undefined> {

@@ -14,15 +14,18 @@ function foreignETag(stat: Stat): string {
 /** Also of one that was frozen into a record: no S3 client's ETag ends so, since an upload has one part at least. */
 export const isForeignETag = (eTag: string): boolean => eTag.endsWith('-0')
 
-/** Stands for a POSIX user whom the directory does not name. */
+/** Stands for a POSIX user: what the directory calls them is not known here. */
 const ownerOfUid = (uid: number): Owner => ({
   canonicalId: createHash('sha256').update(`posix-uid:${uid}`).digest('hex'),
   displayName: `uid-${uid}`,
 })
 
-/** No user of S3, but the name that a file has which only file users wrote. */
-export const isFileUser = ({ canonicalId, displayName }: Owner): boolean =>
-  displayName.startsWith('uid-') && canonicalId === ownerOfUid(Number(displayName.slice('uid-'.length))).canonicalId
+/** Of the owner that a file has which only file users wrote; undefined: it is a user of S3. */
+export function uidOfFileUser({ canonicalId, displayName }: Owner): number | undefined {
+  if (!displayName.startsWith('uid-')) return undefined
+  const uid = Number(displayName.slice('uid-'.length))
+  return canonicalId === ownerOfUid(uid).canonicalId ? uid : undefined
+}
 
 /** Milliseconds, rounded down: a Last-Modified must never be later in one answer than in another (P-113). */
 const dateOf = (nanoseconds: bigint): Date => new Date(Number(nanoseconds / 1_000_000n))

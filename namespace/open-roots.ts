@@ -1,7 +1,7 @@
 import { type BoundedFiles, boundedFiles, type Trouble } from './bounded-files.ts'
 import { FileError, type Files } from './files.ts'
 import { whenBack } from './no-answer.ts'
-import { openPosixFiles } from './posix-files.ts'
+import { openPosixFiles, type PosixFilesOptions } from './posix-files.ts'
 import { reach as reachMount } from './reach.ts'
 
 /** A root that cannot be expected to answer. `isMain`: the namespace root, without which no bucket is found. */
@@ -15,10 +15,12 @@ export type RootOptions = {
   /** How long a call to a file system that is not of this machine may take: bounded-files.ts. Default 30 seconds, an hour. */
   readonly callTimeoutMs?: number
   readonly longCallTimeoutMs?: number
+  /** See PosixFilesOptions. */
+  readonly userThreads?: boolean
   /** Called when a root stops answering, and when it answers again, with all that do not. */
   readonly rootsChanged?: (troubles: readonly RootTrouble[]) => void
   /** For tests: another Files over a root. */
-  readonly openFiles?: (path: string, options: { readonly threads: number; readonly publishRoot?: string }) => Files
+  readonly openFiles?: (path: string, options: PosixFilesOptions) => Files
   /** For tests: what feels whether a root answers. With it, calls are bounded on any file system. */
   readonly openPulse?: (path: string) => Files
   /** For tests: waits for a first answer of whatever is at `path`. */
@@ -49,7 +51,7 @@ export type Roots = {
 
 /** Opens the file systems that a tree lies on; on those that are not of this machine every call is bounded in time. */
 export function openRoots(options: RootOptions): Roots {
-  const { root, threads, openFiles = openPosixFiles, openPulse, reach = reachMount } = options
+  const { root, threads, userThreads = false, openFiles = openPosixFiles, openPulse, reach = reachMount } = options
   const { callTimeoutMs: timeoutMs = 30_000, longCallTimeoutMs: longTimeoutMs = 3_600_000 } = options
   const opened: Files[] = []
   const bounded: { readonly path: string; readonly files: BoundedFiles }[] = []
@@ -72,7 +74,7 @@ export function openRoots(options: RootOptions): Roots {
   const changed = (): void => options.rootsChanged?.(troubles())
 
   const open = (path: string, publishRoot?: string): Files => {
-    const plain = keep(openFiles(path, { threads, ...(publishRoot === undefined ? {} : { publishRoot }) }))
+    const plain = keep(openFiles(path, { threads, publishRoot, userThreads }))
     if (plain.isLocal && openPulse === undefined) return plain
     const pulse = [path, ...(publishRoot === undefined ? [] : [publishRoot])].map((each) => keep(feel(each)))
     const limits = { timeoutMs, longTimeoutMs, threads, pulse, changed }

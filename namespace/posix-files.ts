@@ -10,6 +10,7 @@ import {
   type FileType,
   type Found,
   type Hasher,
+  type PathAs,
   type PosixIdentity,
   type Scan,
   type Stat,
@@ -22,20 +23,25 @@ const lockThreads = 4
 /** One job's share of a page: on a remote mount a slice costs as many round trips, so slices run side by side. */
 const statSliceNames = 32
 
+export type PosixFilesOptions = {
+  readonly threads: number
+  readonly atOnce?: boolean
+  readonly publishRoot?: string | undefined
+  readonly userThreads?: boolean
+}
+
 /**
  * Opens the tree at `rootPath`. `threads`: as many as cores for a local file system, 32 to 64 for a remote one (calls per second are
  * threads / latency). They are started when needed and keep nothing alive. `atOnce`: false has every call run on them, also what a
  * local file system can answer from memory. `publishRoot`: the same directory by another mount, through which `publish` renames and links: an
  * NFS client that renames over a file which it has open itself first moves that one aside, and others find nothing there for a moment.
- * Throws FileError (ENOENT, ENOTDIR, EACCES).
+ * `userThreads`: users' calls run on threads of their own, which have given up the service's capabilities for good (native/README.md).
+ * Throws FileError (ENOENT, ENOTDIR, EACCES; with `userThreads` EPERM where the process may not be so).
  */
-export function openPosixFiles(
-  rootPath: string,
-  options: { readonly threads: number; readonly atOnce?: boolean; readonly publishRoot?: string | undefined },
-): Files {
-  const mount = native.openMount(rootPath, options.threads, lockThreads, options.atOnce ?? true)
-  const { publishRoot } = options
-  const publishMount = publishRoot === undefined ? mount : native.openMount(publishRoot, options.threads, 1, false)
+export function openPosixFiles(rootPath: string, options: PosixFilesOptions): Files {
+  const { threads, atOnce = true, publishRoot, userThreads = false } = options
+  const mount = native.openMount(rootPath, threads, lockThreads, atOnce, userThreads)
+  const publishMount = publishRoot === undefined ? mount : native.openMount(publishRoot, threads, 1, false, userThreads)
   const names = openNames()
   const mounts: Mounts = { mount, publishMount }
   const service = callsOf(mounts, undefined, names)
@@ -47,6 +53,7 @@ export function openPosixFiles(
       known.set(identity, calls)
       return calls
     },
+    linkAcross: async (source, target) => linkAcross(mount, source, target),
     createHasher: (names) => createHasher(digestBits(names)),
     isLocal: native.isLocal(mount),
     load() {
@@ -59,6 +66,11 @@ export function openPosixFiles(
       if (publishMount !== mount) native.closeMount(publishMount)
     },
   }
+}
+
+function linkAcross(mount: Mount, source: PathAs, target: PathAs): Promise<void> {
+  const [finder, maker] = [source, target].map(({ identity }) => identity && wordsOf(identity))
+  return native.linkAcross(mount, undefined, finder, wellFormed(source.path), maker, wellFormed(target.path))
 }
 
 /** Out of range, a number would wrap in the Uint32Array and become somebody else: 2^32 + 1000 is 1000. */
@@ -112,6 +124,7 @@ function callsOf({ mount, publishMount }: Mounts, who: NativeIdentity, names: Op
     truncate: async (descriptor, size) => native.truncate(mount, who, descriptor, names.of(descriptor), offsetOf(size)),
     setModified: async (descriptor, mtimeNs) =>
       native.setModified(mount, who, descriptor, names.of(descriptor), mtimeNs),
+    setMode: async (descriptor, mode) => native.setMode(mount, who, descriptor, names.of(descriptor), mode),
     flush: async (descriptor) => native.flush(mount, who, descriptor, names.of(descriptor)),
     flushDirectory: async (path) => native.flushDirectory(mount, who, wellFormed(path)),
     readAttribute: async (descriptor, name) => native.readAttribute(mount, who, descriptor, names.of(descriptor), name),
@@ -137,6 +150,7 @@ function callsOf({ mount, publishMount }: Mounts, who: NativeIdentity, names: Op
     },
     rename: async (source, target) => native.rename(mount, who, wellFormed(source), wellFormed(target)),
     link: async (source, target) => native.link(mount, who, wellFormed(source), wellFormed(target)),
+    mayWriteIn: async (directory) => native.mayWriteIn(mount, who, wellFormed(directory)),
     unlink: async (path) => native.unlink(mount, who, wellFormed(path)),
     removeDirectory: async (path) => native.removeDirectory(mount, who, wellFormed(path)),
     makeDirectory: async (path, mode) => native.makeDirectory(mount, who, wellFormed(path), mode),

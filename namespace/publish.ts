@@ -11,7 +11,7 @@ import type { Held, LockMode } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
 import { objectStat } from './object-stat.ts'
-import { type Place, requireBucket, within } from './place.ts'
+import { type Place, requireBucket, seenByService, within } from './place.ts'
 import { publicationTimes } from './publication-times.ts'
 import type { StoredRecord } from './record.ts'
 import { noRoomForAttribute } from './record-store.ts'
@@ -145,7 +145,7 @@ async function prepareVersion(
 /** The current object, looked up where the precondition or a directory's key asks for it; the precondition throws. */
 async function judged(place: Place, { key, precondition }: Publication): Promise<Located | undefined> {
   if (precondition === undefined && !key.endsWith('/')) return undefined
-  const current = await findObject(place, key)
+  const current = await findObject(seenByService(place), key)
   precondition?.(current?.stat)
   return current
 }

@@ -36,6 +36,8 @@ export type StoredRecord = {
   readonly order?: number
   /** The upload it came from: a repeated Complete answers the same and never publishes twice. */
   readonly uploadId?: string
+  /** Of a file of the service's own that stands for a user's (version-clone.ts): whose that one is, and who may read it. */
+  readonly posix?: { readonly uid: number; readonly gid: number; readonly mode: number }
   /** On a directory: made by the gateway, so it may be removed when it is empty. */
   readonly made?: boolean
 }

@@ -9,7 +9,7 @@ import { flushRemoval } from './flush-removal.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, recordAttribute } from './layout.ts'
-import { type Place, requireBucket, within } from './place.ts'
+import { type Place, requireBucket, seenByService, within } from './place.ts'
 import { hideObject, type RemoveOptions, removeVersion } from './remove-version.ts'
 import { withTemporary } from './temporary.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
@@ -72,7 +72,7 @@ async function removeUnversioned(place: Place, key: string, precondition: Precon
   await fence(place, key)
   if (precondition === undefined) return removeLocked(place, key)
   const judged = place.root.locksExpire ? await statFiles(place, key) : undefined
-  const current = await findObject(place, key)
+  const current = await findObject(seenByService(place), key)
   precondition(current?.stat)
   // Between the two looks somebody wrote: what was judged is not what would be removed.
   if (judged !== undefined && current !== undefined && current.kind !== 'directory') requireSame(judged, current)

@@ -22,8 +22,9 @@ import { keyPath } from './key-path.ts'
 import { parentOf } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
 import { refuseLocked } from './object-lock.ts'
-import { type Place, within } from './place.ts'
+import { type Place, seenByService, within } from './place.ts'
 import { ownerOf } from './publish.ts'
+import { requireMayWrite } from './require-may-write.ts'
 import { restoreBehind, restoreOver } from './restore-version.ts'
 import { removeTemporaries } from './upload-temporaries.ts'
 import type { ObjectStat, Precondition, Removed, VersioningDocument } from './verbs.ts'
@@ -60,6 +61,7 @@ export async function hideObject(
   precondition: Precondition | undefined,
   held: Held,
 ): Promise<Removed> {
+  await requireMayWrite(place, key)
   await fence(place, key)
   const { current, history } = await settle(place, key)
   precondition?.(current?.stat, current === undefined && history.older[0]?.isMarker === true)
@@ -113,6 +115,7 @@ export async function removeVersion(
   held: Held,
 ): Promise<Removed | undefined> {
   if (!isVersionId(versionId)) throw invalidVersionId(versionId)
+  await requireMayWrite(place, key)
   await fence(place, key)
   const settled = await settle(place, key)
   const { current, history } = settled
@@ -208,7 +211,7 @@ async function removeEntry(
 
 /** Where the lock was lost, it may have become the current version meanwhile: then only a second name of it has gone. */
 async function requireNotCurrent(place: Place, key: string, { versionId }: VersionEntry): Promise<void> {
-  const current = await findObject(place, key)
+  const current = await findObject(seenByService(place), key)
   if (current !== undefined && identityOf(current).versionId === versionId) throw writtenBySomebodyElse()
 }
 

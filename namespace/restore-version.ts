@@ -9,7 +9,7 @@ import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { join, parentOf, temporaryName } from './layout.ts'
 import { cleanUp } from './no-answer.ts'
-import { type Place, within } from './place.ts'
+import { type Place, seenByService, within } from './place.ts'
 import { isProtected } from './version-clone.ts'
 import { type VersionEntry, versionName } from './version-name.ts'
 import { writtenBySomebodyElse } from './written-by-somebody-else.ts'
@@ -139,7 +139,7 @@ async function secondFile(place: Place, version: LocatedVersion, target: string)
 }
 
 async function requireSame(place: Place, key: string, current: Located): Promise<void> {
-  const now = await findObject(place, key)
+  const now = await findObject(seenByService(place), key)
   if (now?.kind !== current.kind || (now.kind !== 'directory' && !isSame(now.found.stat, current.found.stat)))
     throw writtenBySomebodyElse()
 }

@@ -6,8 +6,8 @@ import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Scan, Stat } from './files.ts'
 import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
-import { type Place, type Root, within } from './place.ts'
-import { findRecord, placeOf, type Tree } from './tree.ts'
+import { type Place, type Root, seenByService, within } from './place.ts'
+import { findRecord, nobody, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
 
@@ -31,7 +31,7 @@ export async function sweep(tree: Tree): Promise<Swept> {
       temporaries += await sweepDocuments(tree, state.bucket(name))
       const record = await findRecord(tree, name)
       if (record === undefined) continue
-      const place = placeOf(tree, record, undefined)
+      const place = placeOf(tree, record, nobody)
       if (place.root.readOnly) continue
       uploads += await sweepUploads(place)
       temporaries += await sweepTemporaries(place, place.directory)
@@ -163,7 +163,7 @@ async function sweepTemporaries(place: Place, path: string): Promise<number> {
 async function sweepTaken(place: Place, path: string): Promise<number> {
   const stat = await place.service.statPath(path)
   if (stat === undefined || !isOld(place, stat.mtimeNs, temporaryAgeMs)) return 0
-  return (await settleTaken({ ...place, calls: place.service }, path)) ? 1 : 0
+  return (await settleTaken(seenByService(place), path)) ? 1 : 0
 }
 
 /** Whether a `.s3-…` file at `path` belongs to nobody any more. */

@@ -1,14 +1,15 @@
 import { LRUCache } from 'lru-cache'
+import { actingCalls } from './acting-calls.ts'
 import { isBucketName } from './bucket-name.ts'
 import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
 import { type Documents, documentReader } from './document-reader.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import { type Descriptor, type FileCalls, FileError } from './files.ts'
+import { type Descriptor, type FileCalls, FileError, type PosixIdentity } from './files.ts'
 import { type KeyLocks, keyLocks } from './key-lock.ts'
 import { join, state, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import type { Options, Place, Root } from './place.ts'
+import type { Kernel, Options, Place, Root } from './place.ts'
 import { recordStore } from './record-store.ts'
 import { sharedReads } from './shared-reads.ts'
 import type { Bucket, Caller, VersioningDocument } from './verbs.ts'
@@ -23,6 +24,8 @@ export type Tree = {
   readonly service: FileCalls
   readonly recordKey: Buffer
   readonly options: Options
+  /** undefined: enforcement is the service's. */
+  readonly kernel: Kernel | undefined
   /** For creating and removing buckets, by name. */
   readonly bucketLocks: KeyLocks
   /** A bucket's record as it is on disk after this was called; see findRecord. */
@@ -38,6 +41,7 @@ export function openTree(
   { roots, awaited }: Pick<Tree, 'roots' | 'awaited'>,
   recordKey: Buffer,
   options: Options,
+  kernel?: Kernel,
 ): Tree {
   const [main] = roots
   if (main === undefined) throw new Error('a tree has at least its namespace root')
@@ -52,6 +56,7 @@ export function openTree(
     service,
     recordKey,
     options,
+    kernel,
     bucketLocks,
     readRecord: sharedReads((name) =>
       findBucketRecord(service, name, (bucket) => options.problems({ kind: 'damaged-bucket-record', bucket })),
@@ -138,26 +143,28 @@ const ofBucketAt = (record: BucketRecord, root: Root, options: Options): OfBucke
   options,
 })
 
+/** Who does something in a bucket. `posix` counts where the file system decides too; without it that is nobody (acting-calls.ts). */
+export type Actor = { readonly caller: Caller | undefined; readonly posix: PosixIdentity | undefined }
+
+/** The gateway itself. */
+export const nobody: Actor = { caller: undefined, posix: undefined }
+
 /** Throws NoSuchBucket. `find`: findRecord, or what remembers its answers. */
-export async function openPlace(
-  tree: Tree,
-  name: string,
-  caller: Caller | undefined,
-  find: FindRecord,
-): Promise<Place> {
+export async function openPlace(tree: Tree, name: string, actor: Actor, find: FindRecord): Promise<Place> {
   const record = await find(name)
   if (record === undefined) throw new NamespaceError('NoSuchBucket', { BucketName: name })
-  return placeOf(tree, record, caller)
+  return placeOf(tree, record, actor)
 }
 
-export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undefined): Place {
+export function placeOf(tree: Tree, record: BucketRecord, { caller, posix }: Actor): Place {
   const root = rootOf(tree, record)
   const service = root.files.as(undefined)
   const { options } = tree
   return {
     ...ofBucketAt(record, root, options),
     caller,
-    calls: root.files.as(caller?.posix),
+    posix,
+    ...(tree.kernel === undefined ? { calls: root.files.as(posix), service } : callsOf(root, record, posix)),
     versioning: async () => statusOf((await tree.readDocuments(record.name)).get('versioning')?.()),
     // Reading takes no lock, and must not pay for finding them.
     locks: { hold: (name, mode, work) => tree.locksOf(record, root).hold(name, mode, work) },
@@ -172,6 +179,11 @@ export function placeOf(tree: Tree, record: BucketRecord, caller: Caller | undef
       damaged: () => options.problems({ kind: 'damaged-record', bucket: record.name }),
     }),
   }
+}
+
+function callsOf({ files }: Root, { directory }: BucketRecord, identity: PosixIdentity | undefined) {
+  const own = [join(directory, transit.directory), state.directory]
+  return actingCalls(files, { identity, isOwn: (path) => own.some((each) => contains(each, path)) })
 }
 
 /** A document that says something else is damaged; then nothing of the bucket may be overwritten. */

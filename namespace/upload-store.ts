@@ -5,7 +5,7 @@ import { isErrno } from './file-errors.ts'
 import { findObject } from './find-object.ts'
 import { join, recordAttribute, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, within } from './place.ts'
+import { type Place, seenByService, within } from './place.ts'
 import { writeWhole } from './record-store.ts'
 
 /**
@@ -128,7 +128,7 @@ export async function findCompleted(
   const [own = ''] = completed.temporaries
   // The first again: it may have been on its way back there.
   if (!(await someIsOnlyName(place, [...completed.temporaries, own]))) return completed
-  const current = key.endsWith('/') ? await findObject(place, key) : undefined
+  const current = key.endsWith('/') ? await findObject(seenByService(place), key) : undefined
   return current?.record?.trusted === true && current.record.record.uploadId === uploadId ? completed : undefined
 }
 

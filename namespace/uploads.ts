@@ -7,8 +7,9 @@ import { findObject } from './find-object.ts'
 import { keyPath } from './key-path.ts'
 import { parentOf, transit } from './layout.ts'
 import { requireOwnTransit } from './own-transit.ts'
-import { type Place, requireBucket, within } from './place.ts'
+import { type Place, requireBucket, seenByService, within } from './place.ts'
 import { ownerOf } from './publish.ts'
+import { requireMayWrite } from './require-may-write.ts'
 import {
   findCompleted,
   findUploadFile,
@@ -36,10 +37,11 @@ export async function beginUpload(
   keyPath(key)
   await requireBucket(place)
   await requireOwnTransit(place)
+  await requireMayWrite(place, key)
   const now = place.options.now()
   // Begins with the time, so that ids sort by initiation.
   const uploadId = `${now.toString(36).padStart(9, '0')}${randomBytes(16).toString('hex')}`
-  const objectExisted = (await findObject(place, key)) !== undefined
+  const objectExisted = (await findObject(seenByService(place), key)) !== undefined
   const said = { ...description, ...(checksum && { checksum }), objectExisted }
   const initiator = ownerOf(place)
   const owner = description.owner ?? initiator

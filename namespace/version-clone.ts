@@ -1,5 +1,5 @@
 import { inVersions, writeNew } from './archive-version.ts'
-import type { Descriptor } from './files.ts'
+import type { Descriptor, Stat } from './files.ts'
 import { closeFound, type Located } from './find-object.ts'
 import { entryPath, readHistory } from './find-version.ts'
 import type { Identity } from './history.ts'
@@ -26,7 +26,8 @@ export async function cloneVersion(
   source: { readonly descriptor: Descriptor; readonly record: StoredRecord },
 ): Promise<void> {
   const { service } = place
-  const { descriptor, record } = source
+  const { descriptor } = source
+  const record = place.posix === undefined ? source.record : withRights(source.record, await service.stat(descriptor))
   const target = entryPath(place, key, versionName(identity, ''))
   await inVersions(place, key, () =>
     writeNew(place, service, target, BigInt(record.mtimeNs), record, async (to) => {
@@ -34,6 +35,12 @@ export async function cloneVersion(
     }),
   )
 }
+
+/** Where the file system decides who may read what: of this file it could not say, for it is the service's. */
+const withRights = (record: StoredRecord, { uid, gid, mode }: Stat): StoredRecord => ({
+  ...record,
+  posix: { uid, gid, mode },
+})
 
 type Want = { readonly bodyBytesMax: number; readonly keepOpen: boolean }
 

@@ -192,7 +192,7 @@ ${servers}
 }`
 }
 
-/** nginx lets go of an idle connection to a worker before the worker does (KEEP_ALIVE_MS in app.ts), else a request meets a connection just closed. */
+/** nginx lets go of an idle connection to a worker before the worker does (KEEP_ALIVE_MS in edge.ts), else a request meets a connection just closed. */
 const WORKER_KEEP_ALIVE_SECONDS = 20
 
 function proxying(config: Config): string {

@@ -1,11 +1,12 @@
 /** Grants of an access control list: https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html */
 
 import type { Identity } from '../identity.ts'
+import { isOwner } from '../owner-ids.ts'
 
 export type Permission = 'FULL_CONTROL' | 'READ' | 'WRITE' | 'READ_ACP' | 'WRITE_ACP'
 
 export type Grant = {
-  readonly grantee:
+  readonly grantee: /** Or a group of the directory, which its canonical id stands for. */
     | { readonly kind: 'user'; readonly canonicalId: string; readonly displayName?: string | undefined }
     | { readonly kind: 'group'; readonly uri: string }
   readonly permission: Permission
@@ -38,7 +39,7 @@ export function findGrant(
   return grants.find((grant) => {
     if (grant.permission !== permission && grant.permission !== 'FULL_CONTROL') return false
     if (grant.grantee.kind === 'group') return members.get(grant.grantee.uri)?.(identity) ?? false
-    return grant.grantee.canonicalId === identity?.canonicalId
+    return isOwner(identity, grant.grantee.canonicalId)
   })
 }
 

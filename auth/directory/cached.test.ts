@@ -17,6 +17,7 @@ function counting(answer: (id: string) => ReturnType<Directory['findByAccessKey'
     },
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUid: async () => undefined,
     findByUserId: async () => undefined,
     close: async () => {
       asked.push('close')
@@ -53,6 +54,19 @@ describe('a cached directory', () => {
     await sleep(70)
     await cached.findByUserId('known')
     expect(asked).toHaveLength(4)
+  })
+
+  it('remembers whose a uid is, and that it is nobody’s', async () => {
+    const { directory } = counting(async () => undefined)
+    const asked: number[] = []
+    const findByUid = async (uid: number) => {
+      asked.push(uid)
+      return uid === 1000 ? alice : undefined
+    }
+    const cached = cachedDirectory({ ...directory, findByUid }, { ttlMs: 60_000 })
+    expect(await Promise.all([1000, 7, 1000, 7].map(cached.findByUid))).toEqual([alice, undefined, alice, undefined])
+    expect(cached.findByUid(1000)).toEqual(alice)
+    expect(asked).toEqual([1000, 7])
   })
 
   it('says at once what it knows, and only as long as that holds', async () => {

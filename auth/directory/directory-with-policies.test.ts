@@ -16,6 +16,7 @@ function directoryOf(answer: <Value>(value: Value) => Value | Promise<Value>): D
     authenticate: async () => undefined,
     findByCanonicalId: async () => undefined,
     findByEmail: async () => undefined,
+    findByUid: async () => undefined,
     close: async () => {},
   }
 }

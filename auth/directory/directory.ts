@@ -26,6 +26,11 @@ export type Directory = {
   findByCanonicalId(canonicalId: string): Promise<Identity | undefined>
   /** As above; in any case of letters. undefined also where two users have the address: a grant must name one of them (P-204). */
   findByEmail(address: string): Promise<Identity | undefined>
+  /**
+   * Whose the files of a uid are; disabled users are found. undefined: nobody's. At once where it is known: an answer may need it for many files.
+   * Rejects where the directory does not answer and does not know from before.
+   */
+  findByUid(uid: number): Identity | undefined | Promise<Identity | undefined>
   close(): Promise<void>
 }
 

@@ -14,6 +14,7 @@ function directoryOf(answer: Awaited<ReturnType<Users['checkPassword']>>, found:
     findByCanonicalId: async () => found,
     findGroup: async () => undefined,
     findByEmail: async () => found,
+    findByUid: async () => found,
     checkPassword: async (name) => {
       asked.push(name)
       return answer
@@ -33,6 +34,11 @@ it('a directory is never asked with an empty name or password, which it might ta
     identity: { ...alice, accessKeyId: '' },
   })
   expect(asked).toEqual(['alice'])
+})
+
+it('whose files those of a uid are is known without a key, and of a disabled user too', async () => {
+  const { directory } = directoryOf(user, { ...user, disabled: true })
+  expect(await directory.findByUid(1000)).toEqual({ ...alice, accessKeyId: '' })
 })
 
 it('a wrong password and one that was not tried are told apart', async () => {

@@ -30,6 +30,10 @@ export function joinedDirectory(users: Users, keys: Pick<KeyStore, 'readKey'>): 
       const user = await users.findByEmail(address)
       return user && identityOf(user, '')
     },
+    async findByUid(uid) {
+      const user = await users.findByUid(uid)
+      return user && identityOf(user, '')
+    },
     close: () => users.close(),
   }
 }

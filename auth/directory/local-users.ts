@@ -110,6 +110,10 @@ export async function openLocalUsers({ path, problems, checkEveryMs = 1000 }: Lo
       const [found, another] = (await listUsers()).filter(({ email }) => email?.toLowerCase() === wanted)
       return another === undefined ? found : undefined
     },
+    async findByUid(uid) {
+      const [found, another] = (await listUsers()).filter(({ posix }) => posix?.uid === uid)
+      return another === undefined ? found : undefined
+    },
     async findGroup(name) {
       return (await listUsers()).some(({ groups }) => groups.includes(name)) ? { name } : undefined
     },

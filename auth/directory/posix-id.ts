@@ -68,7 +68,7 @@ export function posixIds(options: PosixIdOptions, ownDomainSid: string): PosixId
 }
 
 function bySid(options: Parameters<typeof sidMapping>[0]): PosixIds {
-  const idOf = sidMapping(options)
+  const { idOf } = sidMapping(options)
   return ({ sid, groups, primaryGroupId }) => {
     const user = idOf(sid)
     if (user.id === undefined) return missing(`${sid} has no uid: ${user.why}`)

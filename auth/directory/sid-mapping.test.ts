@@ -8,7 +8,7 @@ const OTHER = 'S-1-5-21-498011193-1797586805-1444140841'
 const range: SidRange = { min: 200_000, max: 2_000_200_000, sliceSize: 200_000 }
 
 const idOf = (sid: string, options: Partial<SidMappingOptions> = {}) =>
-  sidMapping({ range, domainSids: [LAB, OTHER], ...options })(sid)
+  sidMapping({ range, domainSids: [LAB, OTHER], ...options }).idOf(sid)
 
 describe('the id of a SID', () => {
   // Checked with libsss_idmap 2.8.2 and pysss_murmur.
@@ -49,6 +49,30 @@ describe('the id of a SID', () => {
   })
 })
 
+describe('the SID of an id', () => {
+  const { sidOf } = sidMapping({ range, domainSids: [LAB, OTHER] })
+
+  it.each([
+    [653_201_102, `${LAB}-1102`],
+    [1_911_450_123, `${LAB}-450123`],
+    [451_601_102, `${OTHER}-1102`],
+    [1000, undefined],
+    [2_000_200_000, undefined],
+    [4_294_967_294, undefined],
+  ])('of %i is %s', (id, sid) => {
+    expect(sidOf(id)).toBe(sid)
+  })
+
+  it('is of the default domain where the ids begin', () => {
+    expect(sidMapping({ range, domainSids: [LAB, OTHER], defaultDomainSid: LAB }).sidOf(201_102)).toBe(`${LAB}-1102`)
+  })
+
+  it('is found in bounded time, however small the slices are', () => {
+    const narrow = { min: 1, max: 4_000_000_000, sliceSize: 1 }
+    expect(sidMapping({ range: narrow, domainSids: [LAB] }).sidOf(17)).toBeUndefined()
+  })
+})
+
 describe('slices that fall on one another', () => {
   it('are refused where they are the first of two domains', () => {
     const one = { min: 1000, max: 2999, sliceSize: 2000 }
@@ -67,8 +91,8 @@ describe('slices that fall on one another', () => {
 
   it('are refused for the later of a domain, and named', () => {
     const range = { min: 1000, max: 1020, sliceSize: 10 }
-    const map = sidMapping({ range, domainSids: [LAB] })
-    expect([5, 15, 25].map((rid) => map(`${LAB}-${rid}`))).toEqual([
+    const { idOf } = sidMapping({ range, domainSids: [LAB] })
+    expect([5, 15, 25].map((rid) => idOf(`${LAB}-${rid}`))).toEqual([
       { id: 1015 },
       { id: 1005 },
       {
@@ -78,7 +102,7 @@ describe('slices that fall on one another', () => {
     ])
   })
 
-  it('never give one id to two SIDs, nor one outside of the range, whichever is asked first', () => {
+  it('never give one id to two SIDs, nor one outside of the range, whichever is asked first; and back again', () => {
     const sub = fc.nat(0xffffffff)
     const domain = fc.tuple(sub, sub, sub).map((parts) => `S-1-5-21-${parts.join('-')}`)
     const domains = fc.uniqueArray(domain, { minLength: 1, maxLength: 3 })
@@ -90,6 +114,7 @@ describe('slices that fall on one another', () => {
     const pick = fc.tuple(fc.nat(2), fc.nat(200))
     let mapped = 0
     let refused = 0
+    let back = 0
     fc.assert(
       fc.property(
         domains,
@@ -107,13 +132,23 @@ describe('slices that fall on one another', () => {
             return
           }
           const sids = [...new Set(picks.map(([index, rid]) => `${domainSids[index % domainSids.length]}-${rid}`))]
-          const ids = sids.map((sid) => map(sid).id)
+          const ids = sids.map((sid) => map.idOf(sid).id)
           const again = sidMapping(options)
-          expect(sids.toReversed().map((sid) => again(sid).id)).toEqual(ids.toReversed())
+          expect(sids.toReversed().map((sid) => again.idOf(sid).id)).toEqual(ids.toReversed())
           const given = ids.filter((id) => id !== undefined)
           mapped += given.length
           expect(new Set(given).size).toBe(given.length)
           for (const id of given) expect(id >= range.min && id < range.max).toBe(true)
+          for (const sid of sids) {
+            const { id } = map.idOf(sid)
+            if (id !== undefined) expect(map.sidOf(id)).toBe(sid)
+          }
+          for (let id = range.min - 1; id <= range.max; id++) {
+            const sid = map.sidOf(id)
+            if (sid === undefined) continue
+            back++
+            expect(map.idOf(sid)).toEqual({ id })
+          }
         },
       ),
       { numRuns: 500 },
@@ -121,5 +156,6 @@ describe('slices that fall on one another', () => {
     // Both have happened, or nothing was shown.
     expect(mapped).toBeGreaterThan(100)
     expect(refused).toBeGreaterThan(0)
+    expect(back).toBeGreaterThan(100)
   })
 })

@@ -8,6 +8,8 @@
  * A RID that is no less than a slice is long falls into a further slice, whose key is the domain's SID and the first RID of the slice:
  * RID 450123 is the 50124th of "S-1-5-21-321277845-873389989-806497059-400000".
  *
+ * Back again, an id of some slice belongs to the SID that is mapped to it, or to none.
+ *
  * Where two slices fall on one another, sssd moves the one that it meets later, so hosts may differ. Here nothing is moved: two domains
  * that clash are refused, and of a domain's further slices one that clashes with an earlier one.
  * https://github.com/SSSD/sssd/blob/9238b410e4b34bcbaff8e66f057a1e9fd9c14f33/src/lib/idmap/sss_idmap.c
@@ -34,12 +36,19 @@ export type SidMappingOptions = {
 /** An id, or why there is none: a part of a sentence about the SID. */
 export type MappedSid = { readonly id: number } | { readonly id: undefined; readonly why: string }
 
-export type SidMapping = (sid: string) => MappedSid
+export type SidMapping = {
+  idOf(sid: string): MappedSid
+  /** The SID that `idOf` maps to this id; whether there is somebody of that SID is another question. */
+  sidOf(id: number): string | undefined
+}
 
 /** A slice of ids: `first` is its first RID. */
 type Slice = { readonly domainSid: string; readonly first: number }
 
 const SEED = 0xdeadbeef
+
+/** How many slices of a domain are tried for an id: all that there can be of sssd's 200,000 ids, and RIDs up to 22 million in slices of 1,000. */
+const SLICES_TRIED_MAX = 22_000
 
 /** Throws a sentence where two domains have the same slice. */
 export function sidMapping({ range, domainSids, defaultDomainSid }: SidMappingOptions): SidMapping {
@@ -49,12 +58,18 @@ export function sidMapping({ range, domainSids, defaultDomainSid }: SidMappingOp
   const places = new Map<string, number>()
   const clashes = new Map<string, Slice | undefined>()
 
-  function placeOf({ domainSid, first }: Slice): number {
-    if (first === 0 && domainSid === defaultDomainSid) return 0
-    const key = first === 0 ? domainSid : `${domainSid}-${first}`
-    const place = places.get(key) ?? murmurhash3(key, SEED) % slices
+  const slicesByPlace = new Map<number, Slice | undefined>()
+
+  function placeOf(slice: Slice): number {
+    const key = `${slice.domainSid}-${slice.first}`
+    const place = places.get(key) ?? computePlace(slice)
     places.set(key, place)
     return place
+  }
+
+  function computePlace({ domainSid, first }: Slice): number {
+    if (first === 0 && domainSid === defaultDomainSid) return 0
+    return murmurhash3(first === 0 ? domainSid : `${domainSid}-${first}`, SEED) % slices
   }
 
   /** An earlier slice at the same place, of whichever domain; of equal ones neither is earlier, and both clash. */
@@ -76,6 +91,21 @@ export function sidMapping({ range, domainSids, defaultDomainSid }: SidMappingOp
     return clashes.get(key)
   }
 
+  /** The earliest slice at a place, for it is the one that has it; undefined also where two are equally early. */
+  function findSlice(place: number): Slice | undefined {
+    const firstMax = Math.min(UINT32_MAX, SLICES_TRIED_MAX * sliceSize)
+    for (let first = 0; first <= firstMax; first += sliceSize) {
+      const [found, another] = domains.filter((domainSid) => computePlace({ domainSid, first }) === place)
+      if (found !== undefined) return another === undefined ? { domainSid: found, first } : undefined
+    }
+    return undefined
+  }
+
+  function sliceAt(place: number): Slice | undefined {
+    if (!slicesByPlace.has(place)) slicesByPlace.set(place, findSlice(place))
+    return slicesByPlace.get(place)
+  }
+
   for (const domainSid of domains) {
     const clash = clashOf({ domainSid, first: 0 })
     if (clash === undefined) continue
@@ -84,7 +114,7 @@ export function sidMapping({ range, domainSids, defaultDomainSid }: SidMappingOp
     )
   }
 
-  return (sid) => {
+  function idOf(sid: string): MappedSid {
     const parsed = parseSid(sid)
     if (parsed === undefined) return none('it is of no domain')
     const { domainSid, rid } = parsed
@@ -97,6 +127,17 @@ export function sidMapping({ range, domainSids, defaultDomainSid }: SidMappingOp
       )
     }
     return { id: min + placeOf(slice) * sliceSize + (rid - slice.first) }
+  }
+
+  return {
+    idOf,
+    sidOf(id) {
+      const place = Math.floor((id - min) / sliceSize)
+      const slice = place >= 0 && place < slices ? sliceAt(place) : undefined
+      if (slice === undefined) return undefined
+      const rid = slice.first + ((id - min) % sliceSize)
+      return rid > UINT32_MAX ? undefined : `${slice.domainSid}-${rid}`
+    },
   }
 }
 

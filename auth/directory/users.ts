@@ -21,6 +21,8 @@ export type Users = {
   findByCanonicalId(canonicalId: string): Promise<User | undefined>
   /** In any case of letters. undefined also where two users have the address. */
   findByEmail(address: string): Promise<User | undefined>
+  /** Whose files over NFS those of this uid are: whose `posix` has it. undefined also where two users have it. */
+  findByUid(uid: number): Promise<User | undefined>
   /** By name, or in a Windows domain by name or SID. A provider that has only users knows the groups that a user is in. */
   findGroup(name: string): Promise<Group | undefined>
   /**

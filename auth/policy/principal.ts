@@ -2,13 +2,14 @@
  * Who a statement is about.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/security_iam_service-with-iam.html#s3-bucket-user-policy-specifying-principal-intro
  */
+import { isOwner } from '../owner-ids.ts'
 import type { Person } from '../person.ts'
 import { malformed } from './malformed.ts'
 
 export type Principal =
   /** Callers without a name, too. */
   | { readonly kind: 'everyone' }
-  /** A canonical id, or an account's number: here every user is an account of their own. */
+  /** A canonical id, or an account's number: here every user is an account of their own, and so is a group, whose members it stands for. */
   | { readonly kind: 'account'; readonly id: string }
   /** By the name in the directory, by the canonical id or, in a Windows domain, by the SID. */
   | { readonly kind: 'user'; readonly name: string }
@@ -50,7 +51,7 @@ function parseAws(value: string): Principal | undefined {
 export function isPrincipal(principal: Principal, identity: Person | undefined): boolean {
   if (principal.kind === 'everyone') return true
   if (identity === undefined) return false
-  if (principal.kind === 'account') return principal.id === identity.canonicalId
+  if (principal.kind === 'account') return isOwner(identity, principal.id)
   const { name } = principal
   // A user or group may be given a name that looks like the SID of another.
   if (isSid(name))

@@ -36,6 +36,7 @@ export const directory: Directory = {
   authenticate: async () => undefined,
   findByCanonicalId: async () => undefined,
   findByEmail: async () => undefined,
+  findByUid: async () => undefined,
   findByUserId: async (id) => (id === 'id of alice' ? { ...alice, accessKeyId: '' } : undefined),
   close: async () => {},
 }

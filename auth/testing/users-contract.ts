@@ -4,11 +4,13 @@ import type { User, Users } from '../directory/users.ts'
 
 export type People = {
   /** In `groups`, may do everything. */
-  readonly alice: { readonly name: string; readonly password: string; readonly email: string }
+  readonly alice: { readonly name: string; readonly password: string; readonly email: string; readonly uid: number }
   readonly groups: readonly string[]
-  readonly disabled: { readonly name: string; readonly password: string }
+  readonly disabled: { readonly name: string; readonly password: string; readonly uid: number }
   /** Two users have it. */
   readonly sharedEmail: string
+  /** Two users have it; undefined where that cannot be. */
+  readonly sharedUid: number | undefined
   /** Another instance, as another worker has it. */
   open(): Promise<Users>
   close(): Promise<void>
@@ -73,6 +75,18 @@ export function itKeepsTheContractOfUsers(provider: string, start: () => Promise
       expect(found).toMatchObject({ disabled: true })
       expect(await users.findUser(found?.id ?? '')).toEqual(found)
       expect(await users.findByCanonicalId(found?.canonicalId ?? '')).toEqual(found)
+    })
+
+    it('finds whose the files of a uid are, a disabled user too, and of many files at once', async () => {
+      const { alice: known, disabled } = people
+      expect(alice.posix?.uid).toBe(known.uid)
+      expect(await Promise.all(Array(16).fill(known.uid).map(users.findByUid))).toEqual(Array(16).fill(alice))
+      expect(await users.findByUid(disabled.uid)).toEqual(await users.findByName(disabled.name))
+    })
+
+    it('knows nobody of a uid that is nobody’s, or that two have', async () => {
+      for (const uid of [0, -1, 0.5, Number.NaN, 65_534, 2 ** 32 - 2, 2 ** 32, people.sharedUid ?? 0])
+        expect(await users.findByUid(uid)).toBeUndefined()
     })
 
     it('takes nobody for somebody else: an address that two have is nobody’s', async () => {

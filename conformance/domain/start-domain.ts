@@ -1,5 +1,5 @@
 /** A domain of its own with the seed's people, and gateways whose users they are. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Administrator, User } from '../../auth/testing/domain-administrator.ts'
 import { type DomainController, startDomainController } from '../../auth/testing/domain-controller.ts'
@@ -58,8 +58,9 @@ export async function startDomain(options: { readonly lockoutThreshold?: number 
   }
 
   async function startGateway(options: InstanceOptions = {}): Promise<DomainInstance> {
-    const { operator = 'alice', config = {} } = options
+    const { operator = 'alice', config = {}, account } = options
     const logs = await mkdtemp(join(directory, 'logs-'))
+    if (account !== undefined) await chown(logs, account, account)
     const auditFile = join(logs, 'audit.log')
     const instance = await startInstance({
       ...options,

@@ -10,6 +10,8 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { CommandError, isErrno } from './command-error.ts'
+import { findProgram } from './find-program.ts'
+import { withoutCapabilities } from './without-capabilities.ts'
 
 const run = promisify(execFile)
 
@@ -119,12 +121,14 @@ subjectAltName = ${names.map((name) => alternativeName(name).asked).join(', ')}
 }
 
 async function openssl(work: string, options: readonly string[]): Promise<void> {
+  const program = findProgram('openssl')
+  if (program === undefined) {
+    throw new CommandError('openssl is not installed and a first certificate is needed; install the package openssl.')
+  }
+  const [command = '', ...rest] = withoutCapabilities([program, ...options])
   try {
-    await run('openssl', options, { cwd: work })
+    await run(command, rest, { cwd: work })
   } catch (error) {
-    if (isErrno(error) && error.code === 'ENOENT') {
-      throw new CommandError('openssl is not installed and a first certificate is needed; install the package openssl.')
-    }
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : error
     throw new CommandError(`openssl could not make a certificate (${said}); give one in tls.certificate and tls.key.`)
   }

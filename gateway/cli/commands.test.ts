@@ -97,6 +97,27 @@ test('a key made elsewhere is taken over; its secret is never on the command lin
   expect(await causeway(line, secret)).toEqual(failed('There is an access key AKIDEXAMPLE already.'))
 })
 
+test('a tree is given to a group, which owns it by name', async () => {
+  await causeway('keys create heidi')
+  const users = join(home, 'state/users.toml')
+  await writeFile(
+    users,
+    (await readFile(users, 'utf8')).replace('name = "heidi"\n', 'name = "heidi"\ngroups = ["crew"]\n'),
+  )
+  await mkdir(join(home, 'tree/given'))
+  expect(await causeway(`buckets map given ${join(home, 'tree/given')} --owner group:crew`)).toEqual(succeeded(''))
+  expect((await causeway('buckets list')).stdout).toMatch(/\ngiven +group:crew +/)
+  const explained = await causeway('explain s3:PutBucketPolicy given --as heidi')
+  expect(explained.stdout).toContain('allowed: heidi is in the group crew, which owns the bucket')
+  expect(await causeway('buckets create other --owner group:nobody')).toEqual(
+    failed('There is no group nobody; check the spelling.'),
+  )
+  expect(await causeway('buckets create other --owner crew')).toEqual(
+    failed('There is no user crew; the group of that name is group:crew.'),
+  )
+  expect(await causeway('buckets create crews --owner group:crew')).toEqual(succeeded(''))
+})
+
 test('buckets are made and listed, a directory is mapped in place and unmapped with its files as they were', async () => {
   await causeway('keys create bob')
   expect(await causeway('buckets create photos --owner bob')).toEqual(succeeded(''))
@@ -136,14 +157,14 @@ test('explain says who may do what, and which line says so', async () => {
   expect(await causeway(`${asked} --as erin`)).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(
-      /^user: erin \([0-9a-f]{64}\)\ngroups: none\nuid: none\nallowed: erin owns the bucket$/,
+      /^access keys: CW\w{18}\nuser: erin \([0-9a-f]{64}\)\ngroups: none\nuid: none\nrights: .*\nmode bits .*\nallowed: erin owns the bucket$/s,
     ),
   })
   expect(await causeway(`${asked} --as frank`)).toMatchObject({
     exitCode: 1,
-    stdout: expect.stringMatching(/^user: frank .*\ndenied: /s),
+    stdout: expect.stringMatching(/^access keys: .*\nuser: frank .*\ndenied: /s),
   })
-  expect((await causeway(asked)).stdout).toMatch(/^user: an anonymous caller\ndenied: /)
+  expect((await causeway(asked)).stdout).toMatch(/^user: an anonymous caller\n.*\ndenied: /s)
   expect((await causeway('explain s3:ListAllMyBuckets --as frank')).stdout).toMatch(/^allowed: /m)
   expect((await causeway('explain s3:Fetch explained')).stderr).toMatch(/^causeway: There is no action s3:Fetch; /)
   expect((await causeway('explain s3:GetObject nowhere/a --as erin')).stderr).toMatch(

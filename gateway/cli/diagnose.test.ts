@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,8 @@ import { createMasterKey, rekeyMasterKey } from '#auth'
 import type { Capabilities, MountInfo } from '#namespace'
 import { loadConfig, underDataDirectory } from '../config.ts'
 import { ensureCertificate } from './certificate.ts'
-import { type Diagnosis, describeGroups, describeMount, diagnose, requireMounts } from './diagnose.ts'
+import { describeGroups, describeMount, diagnose, requireMounts } from './diagnose.ts'
+import type { Diagnosis } from './diagnosis.ts'
 import { ensureDirectories } from './first-run.ts'
 
 let directory: string
@@ -78,6 +79,19 @@ test('before the first start nothing fails, and nothing is made', async () => {
   )
   expect(sentences(await all(config), 'failure')).toEqual([])
   expect(() => rmSync(join(directory, 'none'))).toThrow('ENOENT')
+})
+
+test('a tree that others may write is warned of, unless what lies in it stays with its owner', async () => {
+  const home = join(directory, 'shared')
+  const config = loadConfig(undefined, { ...underDataDirectory(home), listen: { https: '127.0.0.1:0' } }, {})
+  await ensureDirectories({ config, home, options: '' })
+  const warned = async (mode: number) => {
+    chmodSync(config.namespace.root, mode)
+    return sentences(await all(config), 'warning').filter((sentence) => sentence.startsWith('Others may write'))
+  }
+  expect(await warned(0o755)).toEqual([])
+  expect(await warned(0o777)).toEqual([expect.stringContaining('chmod +t')])
+  expect(await warned(0o1777)).toEqual([])
 })
 
 test('an audit file is looked at where there is to be one', async () => {

@@ -17,17 +17,13 @@ import { type Config, splitAddress } from '../config.ts'
 import { identityProvider } from '../identity-provider.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
+import { probeRights } from './diagnose-rights.ts'
+import { type Diagnosis, failure, good, warning } from './diagnosis.ts'
 import { expected } from './expected.ts'
+import { findProgram } from './find-program.ts'
 import { findInstance } from './instance.ts'
-import { findNginxVersion, findProgram } from './nginx-process.ts'
+import { findNginxVersion } from './nginx-process.ts'
 import { requireFreePort } from './ports.ts'
-
-/** failure: cannot work. warning: will hurt. */
-export type Diagnosis = { readonly level: 'good' | 'warning' | 'failure'; readonly sentence: string }
-
-const good = (sentence: string): Diagnosis => ({ level: 'good', sentence })
-const warning = (sentence: string): Diagnosis => ({ level: 'warning', sentence })
-const failure = (sentence: string): Diagnosis => ({ level: 'failure', sentence })
 
 type Probe = (config: Config) => Promise<readonly Diagnosis[]>
 
@@ -41,6 +37,7 @@ const PROBES: readonly Probe[] = [
   probeTree,
   probeMount,
   probeGroups,
+  probeRights,
   probeSpace,
   probeClock,
   probeAudit,
@@ -129,13 +126,20 @@ async function probeUsers(config: Config): Promise<readonly Diagnosis[]> {
   return [...away, good(`The domain ${config.identity.baseDn} answers and shows its users.`)]
 }
 
+/** Of a directory: what lies in it is renamed and deleted by its owner and the directory's alone (inode(7)). */
+const STICKY = 0o1000
+
 async function probeTree({ namespace: { root } }: Config): Promise<readonly Diagnosis[]> {
   if (!existsSync(root)) return [await makeable('namespace.root', root)]
   await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
   const { mode, uid } = await stat(root)
   const found = [good(`The tree ${root} can be read and written.`)]
-  if ((mode & 0o022) !== 0) {
-    found.push(warning(`Others may write ${root} itself and could put a bucket's directory aside; chmod go-w ${root}`))
+  if ((mode & 0o022) !== 0 && (mode & STICKY) === 0) {
+    found.push(
+      warning(
+        `Others may write ${root} itself and could put a bucket's directory aside; chmod go-w ${root}, or chmod +t ${root} where users make buckets themselves`,
+      ),
+    )
   }
   if (uid !== process.getuid?.()) {
     found.push(warning(`${root} belongs to uid ${uid}, not to this account; buckets may be put aside by that account.`))

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { CommandError } from './command-error.ts'
-import { type Diagnosis, diagnose } from './diagnose.ts'
+import { diagnose } from './diagnose.ts'
+import type { Diagnosis } from './diagnosis.ts'
 import { type PlaceOptions, readPlace, withPlace } from './place.ts'
 import { sentenceOf } from './sentence.ts'
 

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CommandError, isErrno } from './command-error.ts'
+import { findProgram } from './find-program.ts'
+import { withoutCapabilities } from './without-capabilities.ts'
 
 const run = promisify(execFile)
 
@@ -30,21 +30,6 @@ export type NginxProcess = {
   stop(drainMs: number): Promise<void>
 }
 
-/** Debian keeps nginx in /usr/sbin, which an ordinary user's PATH does not name. */
-export function findProgram(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin']
-  return directories.map((directory) => join(directory, name)).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Throws CommandError when the configuration is refused or nginx ends at once, e.g. for a port in use. */
 export async function startNginx(options: {
   /** Of the program, as nginxFiles gives them; the configuration keeps nginx in the foreground. */
@@ -63,8 +48,8 @@ export async function startNginx(options: {
 
   const start = (): ChildProcess => {
     // A process group of its own: Ctrl-C in a terminal goes to the whole group, and nginx would drop what is under way.
-    const [command, argument] = underParent([program, ...files])
-    const started = spawn(command, argument, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+    const [command = '', ...rest] = underParent(withoutCapabilities([program, ...files]))
+    const started = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
     let said = ''
     started.stderr?.on('data', (chunk: Buffer) => {
       options.log(chunk.toString().trimEnd())
@@ -124,15 +109,16 @@ export async function findNginxVersion(): Promise<string | undefined> {
 }
 
 // A child of a process that is killed lives on, holding the port. util-linux's setpriv has the kernel end it then.
-function underParent(command: readonly string[]): [string, readonly string[]] {
+function underParent(command: readonly string[]): readonly string[] {
   const setpriv = findProgram('setpriv')
-  const [program = '', ...rest] = command
-  return setpriv === undefined ? [program, rest] : [setpriv, ['--pdeathsig', 'TERM', program, ...rest]]
+  return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'TERM', ...command]
 }
 
 async function test(program: string, files: readonly string[]): Promise<void> {
+  // As it will run: with this process's capabilities it could read a key that it cannot read later.
+  const [command = '', ...rest] = withoutCapabilities([program, ...files, '-t', '-q'])
   try {
-    await run(program, [...files, '-t', '-q'])
+    await run(command, rest)
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
     throw new CommandError(`nginx refuses its configuration${reasonIn(said)}.`, error)

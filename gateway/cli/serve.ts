@@ -15,6 +15,7 @@ import { type Config, splitAddress } from '../config.ts'
 import { startPool } from '../pool.ts'
 import { serveDetached } from './detach.ts'
 import { requireMounts } from './diagnose.ts'
+import { requireRights } from './diagnose-rights.ts'
 import { clientEnvOf, endpointOf, ensureClient, ensureDirectories, ensureOwnCertificate } from './first-run.ts'
 import { claimInstance } from './instance.ts'
 import { writeNginxConfiguration } from './nginx-configuration.ts'
@@ -49,6 +50,7 @@ async function serve(place: Place, readAgain: () => Place): Promise<number> {
   const opened: (() => Promise<unknown>)[] = [release]
   try {
     await requireMounts(config)
+    await requireRights(config)
     await ensureOwnCertificate(config)
     const operator = await openOperator(place)
     const client = await ensureClient(place, operator).finally(() => operator.close())

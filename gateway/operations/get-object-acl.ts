@@ -14,13 +14,13 @@ export const getObjectAcl = defineOperation({
   name: 'GetObjectAcl',
   match: { method: 'GET', on: 'object', query: ['acl'] },
   action: 's3:GetObjectAcl',
-  async run({ bucket, key, query, namespace }) {
+  async run({ bucket, key, query, namespace, directory }) {
     const { owner: bucketOwner } = await namespace.buckets.read(bucket)
     const stat = await namespace.objects.stat({ bucket, key, versionId: requestedVersion(query) })
     const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
     const headers = { 'x-amz-version-id': stat.versionId }
     if (ownership === 'BucketOwnerEnforced') return aclReply(bucketOwner, ownerOnly(bucketOwner), headers)
-    const owner = objectOwner(stat, bucketOwner)
+    const owner = await objectOwner(stat, bucketOwner, directory)
     return aclReply(owner, stat.acl ?? ownerOnly(owner), headers)
   },
 })

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { groupOwner } from '#auth'
 import { listBuckets } from './list-buckets.ts'
 import { alice, bob, createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
 
@@ -16,6 +17,15 @@ it('lists the own buckets by name, and nobody else’s (P-116)', async () => {
   expect(textsOf(reply, 'CreationDate')[0]).toBe('2026-11-20T12:00:00.000Z')
   expect(textsOf(reply, 'ID')).toEqual([alice.canonicalId])
   expect(xmlOf(reply)).not.toContain('ContinuationToken')
+})
+
+it('lists the buckets of one’s groups among the own ones, and those of no other group', async () => {
+  const { call, memory } = await threeOfAlice()
+  for (const name of ['crew', 'staff']) await memory.as({ ...bob, ...groupOwner({ name }) }).buckets.create(`b-${name}`)
+  const names = async (groups: readonly string[]) =>
+    textsOf(await call(listBuckets, { identity: { ...alice, groups } }), 'Name')
+  expect(await names(['staff'])).toEqual(['ants', 'b-staff', 'bees', 'cats'])
+  expect(await names([])).toEqual(['ants', 'bees', 'cats'])
 })
 
 it('pages by max-buckets and the token, which the last page does not have (P-116)', async () => {

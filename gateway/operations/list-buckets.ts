@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { isOwner } from '#auth'
 import { GatewayError } from '../gateway-error.ts'
 import { openContinuation, parseMaxBuckets } from '../list-page.ts'
 import { defineOperation } from '../operation.ts'
@@ -18,7 +19,7 @@ const ListAllMyBucketsResult = Type.Object({
 
 const mostBuckets = 10_000
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html */
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html: their own, and those of their groups. */
 export const listBuckets = defineOperation({
   name: 'ListBuckets',
   match: { method: 'GET', on: 'service' },
@@ -34,7 +35,7 @@ export const listBuckets = defineOperation({
     const own = (await namespace.buckets.list()).filter(
       (bucket) =>
         here &&
-        bucket.owner.canonicalId === identity.canonicalId &&
+        isOwner(identity, bucket.owner.canonicalId) &&
         bucket.name.startsWith(prefix ?? '') &&
         bucket.name > after, // names of buckets are ASCII: their order is the order of their bytes
     )

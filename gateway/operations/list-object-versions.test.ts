@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { listObjectVersions } from './list-object-versions.ts'
 import { createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
-import { fill } from './testing/fill.ts'
+import { fill, putFile } from './testing/fill.ts'
 
 async function withKeys(keys: readonly string[]) {
   const harness = createHarness()
@@ -52,4 +52,10 @@ it('ignores the parameters of the other listings', async () => {
   const { list } = await withKeys(['a', 'b'])
   const reply = await list({ marker: 'a', 'start-after': 'a', 'encoding-type': 'url' })
   expect(textsOf(reply, 'Key')).toEqual(['a', 'b'])
+})
+
+it('names the user of the uid as the owner of a file that only file users have written', async () => {
+  const { namespace, list } = await withKeys(['a'])
+  for (const uid of [1002, 7]) await putFile(namespace, `of-${uid}`, uid)
+  expect(textsOf(await list(), 'DisplayName')).toEqual(['Alice', 'Bob', 'uid-7'])
 })

@@ -1,7 +1,8 @@
 import Type from 'typebox'
-import type { Version } from '#namespace'
+import type { Owner as OwnerOf, Version, VersionPage } from '#namespace'
 import { GatewayError } from '../gateway-error.ts'
 import { type ObjectPage, parseListV1 } from '../list-page.ts'
+import { listedOwners } from '../listed-owners.ts'
 import { defineOperation } from '../operation.ts'
 import type { S3Query } from '../s3-request.ts'
 import { CommonPrefixes, ListedObject, Owner, timestamp } from '../shapes.ts'
@@ -41,7 +42,7 @@ export const listObjectVersions = defineOperation({
   name: 'ListObjectVersions',
   match: { method: 'GET', on: 'bucket', query: ['versions'] },
   action: 's3:ListBucketVersions',
-  async run({ bucket, query, namespace }) {
+  async run({ bucket, query, namespace, directory }) {
     const { keyMarker, versionIdMarker, ...asked } = parseVersionPage(query)
     const { encode, type } = asked.encoding
     const page = await namespace.objects.listVersions({
@@ -50,6 +51,7 @@ export const listObjectVersions = defineOperation({
       keyMarker,
       versionIdMarker: versionIdMarker || undefined,
     })
+    const shown = await listedOwners(page.entries.flatMap(ownersOf), directory)
     return xmlReply('ListVersionsResult', ListVersionsResult, {
       Name: bucket,
       Prefix: encode(asked.prefix),
@@ -64,7 +66,7 @@ export const listObjectVersions = defineOperation({
       Version: page.entries.flatMap((entry) =>
         'prefix' in entry || entry.object === undefined
           ? []
-          : [{ ...listedObject(entry.object, encode, true), ...named(entry) }],
+          : [{ ...listedObject(entry.object, encode, shown), ...named(entry) }],
       ),
       DeleteMarker: page.entries.flatMap((entry) =>
         'prefix' in entry || entry.object !== undefined
@@ -74,7 +76,7 @@ export const listObjectVersions = defineOperation({
                 Key: encode(entry.key),
                 ...named(entry),
                 LastModified: timestamp(entry.lastModified),
-                Owner: ownerElement(entry.owner),
+                Owner: ownerElement(shown(entry.owner)),
               },
             ],
       ),
@@ -83,6 +85,10 @@ export const listObjectVersions = defineOperation({
     })
   },
 })
+
+function ownersOf(entry: VersionPage['entries'][number]): readonly OwnerOf[] {
+  return 'prefix' in entry ? [] : [entry.object?.owner ?? entry.owner]
+}
 
 const named = ({ versionId, isLatest }: Version) => ({ VersionId: versionId, IsLatest: isLatest })
 

@@ -4,8 +4,17 @@ import type { Reply } from '../reply.ts'
 import { continuationTokens } from './continuation-tokens.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
-import { createHarness, type Request, textsOf, tokensOf, xmlOf } from './testing/call-operation.ts'
-import { fill } from './testing/fill.ts'
+import {
+  alice,
+  bob,
+  createHarness,
+  fileOwner,
+  type Request,
+  textsOf,
+  tokensOf,
+  xmlOf,
+} from './testing/call-operation.ts'
+import { fill, putFile } from './testing/fill.ts'
 
 async function withKeys(keys: readonly string[]) {
   const harness = createHarness()
@@ -103,4 +112,21 @@ describe('a continuation token', () => {
       }),
     )
   })
+})
+
+it('names the user of the uid as the owner of a file that only file users have written', async () => {
+  const { call, namespace } = createHarness()
+  await namespace.buckets.create('photos')
+  for (const [key, uid] of [
+    ['a', 1002],
+    ['b', 7],
+    ['c', 1001],
+  ] as const)
+    await putFile(namespace, key, uid)
+  const list = (query: Record<string, string> = {}) =>
+    call(listObjectsV2, { bucket: 'photos', query: { 'list-type': '2', ...query } })
+  const reply = await list({ 'fetch-owner': 'true' })
+  expect(textsOf(reply, 'DisplayName')).toEqual(['Bob', 'uid-7', 'Alice'])
+  expect(textsOf(reply, 'ID')).toEqual([bob.canonicalId, fileOwner(7).canonicalId, alice.canonicalId])
+  expect(xmlOf(await list())).not.toContain('Owner')
 })

@@ -10,13 +10,13 @@ export const listObjectsV2 = defineOperation({
   name: 'ListObjectsV2',
   match: { method: 'GET', on: 'bucket', query: ['list-type=2'] },
   action: 's3:ListBucket',
-  async run({ bucket, query, namespace, tokens }) {
+  async run({ bucket, query, namespace, directory, tokens }) {
     const { sealToken, openToken } = continuationTokens(tokens, 'ListObjectsV2', bucket)
     const asked = parseListV2(query, openToken)
     const page = await namespace.objects.list({ bucket, ...asked })
     return xmlReply('ListBucketResult', ListBucketResult, {
       Name: bucket,
-      ...listedPage(asked, page, asked.fetchOwner),
+      ...(await listedPage(asked, page, asked.fetchOwner ? directory : undefined)),
       KeyCount: page.entries.length, // P-104
       StartAfter: asked.startAfter === undefined ? undefined : asked.encoding.encode(asked.startAfter),
       ContinuationToken: asked.continuationToken,

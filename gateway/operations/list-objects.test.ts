@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { headObject } from './head-object.ts'
 import { listObjects } from './list-objects.ts'
 import { alice, createHarness, textsOf, xmlOf } from './testing/call-operation.ts'
-import { fill } from './testing/fill.ts'
+import { fill, putFile } from './testing/fill.ts'
 
 async function withKeys(keys: readonly string[]) {
   const harness = createHarness()
@@ -79,4 +79,11 @@ it('encodes names as asked (P-095, P-097)', async () => {
 it('says NoSuchBucket', async () => {
   const { call } = createHarness()
   await expect(call(listObjects, { bucket: 'films' })).rejects.toMatchObject({ code: 'NoSuchBucket' })
+})
+
+it('names the user of the uid as the owner of a file that only file users have written', async () => {
+  const { call, namespace } = createHarness()
+  await namespace.buckets.create('photos')
+  for (const uid of [1002, 7]) await putFile(namespace, `of-${uid}`, uid)
+  expect(textsOf(await call(listObjects, { bucket: 'photos' }), 'DisplayName')).toEqual(['Bob', 'uid-7'])
 })

@@ -9,13 +9,13 @@ export const listObjects = defineOperation({
   name: 'ListObjects',
   match: { method: 'GET', on: 'bucket' },
   action: 's3:ListBucket',
-  async run({ bucket, query, namespace }) {
+  async run({ bucket, query, namespace, directory }) {
     const asked = parseListV1(query)
     const { encode } = asked.encoding
     const page = await namespace.objects.list({ bucket, ...asked })
     return xmlReply('ListBucketResult', ListBucketResult, {
       Name: bucket,
-      ...listedPage(asked, page, true),
+      ...(await listedPage(asked, page, directory)),
       Prefix: isSameDecoded(asked.prefix) ? asked.prefix : encode(asked.prefix),
       Marker: encode(asked.marker),
       // P-105: without a delimiter the last key says as much.

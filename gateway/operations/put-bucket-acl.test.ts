@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { groupOwner } from '#auth'
 import { writeBucketDocument } from '../bucket-documents.ts'
 import { allBlocked } from '../effective-public-access.ts'
 import { getBucketAcl } from './get-bucket-acl.ts'
@@ -98,4 +99,16 @@ it('says that there is no such bucket', async () => {
     await expect(call(operation, { bucket: 'films', headers: { 'x-amz-acl': 'private' } })).rejects.toMatchObject({
       code: 'NoSuchBucket',
     })
+})
+
+it('of a group’s bucket can be written back as it was read, and names no other group', async () => {
+  const { call, memory } = createHarness()
+  const staff = groupOwner({ name: 'staff' })
+  await memory.as({ ...bob, ...staff }).buckets.create('photos')
+  const grant = (id: string) =>
+    `<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><ID>${id}</ID></Grantee><Permission>READ</Permission></Grant>`
+  const put = (id: string) => call(putBucketAcl, { bucket: 'photos', xml: policy(grant(id), staff.canonicalId) })
+  await put(staff.canonicalId)
+  expect(textsOf(await call(getBucketAcl, { bucket: 'photos' }), 'DisplayName')).toEqual(['group:staff', 'group:staff'])
+  await expect(put(groupOwner({ name: 'crew' }).canonicalId)).rejects.toMatchObject({ code: 'InvalidArgument' })
 })

@@ -18,7 +18,7 @@ export const putBucketAcl = defineOperation({
     const { owner } = await namespace.buckets.read(bucket)
     const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
     if (ownership === 'BucketOwnerEnforced') throw aclsAreOff()
-    const grants = grantsOf(await askedAcl(call), { owner })
+    const grants = grantsOf(await askedAcl(call, owner), { owner })
     if (isPublicAcl(grants)) await refuseWherePublicAclsAreBlocked(call)
     await writeBucketDocument(namespace, bucket, 'acl', { grants })
     return { status: 200 }

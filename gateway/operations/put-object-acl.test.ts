@@ -5,7 +5,7 @@ import { getObjectAcl } from './get-object-acl.ts'
 import { putObject } from './put-object.ts'
 import { putObjectAcl } from './put-object-acl.ts'
 import { alice, bob, createHarness, textsOf } from './testing/call-operation.ts'
-import { fill } from './testing/fill.ts'
+import { fill, putFile } from './testing/fill.ts'
 
 /** Bob's object in Alice's bucket. */
 async function objectHarness() {
@@ -66,6 +66,33 @@ it('refuses a public one where those are blocked (P-191)', async () => {
   await expect(put({ 'x-amz-acl': 'public-read' })).rejects.toMatchObject({ code: 'AccessDenied' })
   await put({ 'x-amz-acl': 'bucket-owner-read' })
   expect(textsOf(await get(), 'Permission')).toEqual(['FULL_CONTROL', 'READ'])
+})
+
+it('of a file that only file users have written is for the user of its uid to say, and stays theirs', async () => {
+  const { put, get, namespace } = await objectHarness()
+  await putFile(namespace, 'cat', 1002)
+  await put({}, policy(alice.canonicalId))
+  expect(textsOf(await get(), 'DisplayName')).toEqual(['Bob', 'Alice'])
+  await expect(put({}, policy(bob.canonicalId, alice.canonicalId))).rejects.toMatchObject({ code: 'AccessDenied' })
+  await put({ 'x-amz-acl': 'bucket-owner-read' })
+  expect(textsOf(await get(), 'DisplayName')).toEqual(['Bob', 'Bob', 'Alice'])
+})
+
+it('refuses where somebody else writes the object at the same moment', async () => {
+  const { call, namespace } = await objectHarness()
+  await putFile(namespace, 'cat', 1002)
+  const objects: typeof namespace.objects = {
+    ...namespace.objects,
+    async amend(target, change) {
+      await putFile(namespace, 'cat', 1001)
+      return namespace.objects.amend(target, change)
+    },
+  }
+  const request = { bucket: 'photos', key: 'cat', headers: { 'x-amz-acl': 'public-read' } }
+  await expect(call(putObjectAcl, { ...request, namespace: { ...namespace, objects } })).rejects.toMatchObject({
+    code: 'OperationAborted',
+  })
+  expect((await namespace.objects.stat({ bucket: 'photos', key: 'cat' })).acl).toBeUndefined()
 })
 
 it('says what is not there', async () => {

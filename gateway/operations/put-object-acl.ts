@@ -23,10 +23,13 @@ export const putObjectAcl = defineOperation({
     const { owner: bucketOwner } = await namespace.buckets.read(bucket)
     const ownership = ownershipOf(await findBucketDocument(namespace, bucket, 'ownership'))
     if (ownership === 'BucketOwnerEnforced') throw aclsAreOff()
-    const asked = await askedAcl(call)
+    const asked = await askedAcl(call, bucketOwner)
     const access = publicAccessOf(await findBucketDocument(namespace, bucket, 'public-access'), call.s3)
+    const before = await namespace.objects.stat(target)
+    const owner = await objectOwner(before, bucketOwner, call.directory)
     const { versionId } = await namespace.objects.amend(target, (now) => {
-      const acl = grantsOf(asked, { owner: objectOwner(now, bucketOwner), bucketOwner })
+      if (now.owner.canonicalId !== before.owner.canonicalId) throw new GatewayError('OperationAborted')
+      const acl = grantsOf(asked, { owner, bucketOwner })
       if (access.blockPublicAcls && isPublicAcl(acl)) throw new GatewayError('AccessDenied')
       return { ...now, acl }
     })

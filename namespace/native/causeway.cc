@@ -145,16 +145,21 @@ class Call {
     mount = held<Mount>(0);
     static auto& none = *new std::shared_ptr<Mount>(std::make_shared<Mount>());
     if (!mount) mount = none;  // bad_ is set: start() throws
-    if (type(1) == napi_undefined) return;
-    Bytes words = bytes(1);
+    who_ = identity(1);
+  }
+
+  // Undefined is the service.
+  Who identity(int i) {
+    if (type(i) == napi_undefined) return nullptr;
+    Bytes words = bytes(i);
     auto* w = reinterpret_cast<uint32_t*>(words.data);
     if (bad_ || words.length < 8) {
       bad_ = true;
-      return;
+      return nullptr;
     }
     // uid 0 would get everything when the process is root; -1 is what reads the present value back.
     if (w[0] == 0 || w[0] == UINT32_MAX || w[1] == UINT32_MAX) refused_ = EPERM;
-    who_ = std::make_shared<Identity>(Identity{w[0], w[1], std::vector<uint32_t>(w + 2, w + words.length / 4)});
+    return std::make_shared<Identity>(Identity{w[0], w[1], std::vector<uint32_t>(w + 2, w + words.length / 4)});
   }
 
   napi_valuetype type(int i) {
@@ -229,6 +234,7 @@ class Call {
       return nullptr;
     }
     if (keep >= 0) napi_create_reference(env, args_[keep], 1, &job->held);
+    pool = mount->poolFor(pool, who_);
     job->loop = loop;
     job->pool = pool;
     job->mount = mount;
@@ -351,6 +357,42 @@ napi_value rename(napi_env env, napi_callback_info info) {
 napi_value link(napi_env env, napi_callback_info info) {
   Call c(env, info);
   return moveOrLink(c, true);
+}
+
+// A link from where one identity reaches to where another may write, such as from a user's directory into the service's. By descriptor, so that
+// the way to the file is one's right, and the new name the other's; with the service's rights to the names of others' files, since the new name
+// opens the file to nobody.
+napi_value linkAcross(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  Who finder = c.identity(2), maker = c.identity(4);
+  auto source = c.string(3);
+  return c.start(c.mount->pool, c.string(5), [=](Job& j) {
+    Fd file;
+    {
+      Acting acting(finder);
+      if (acting.error) return j.fail("setfsuid", acting.error);
+      file.reset(openBeneath(j.mount->root.number, source, O_PATH | O_NOFOLLOW));
+      if (!file.ok()) return j.fail("openat2");
+    }
+    Acting acting(maker);
+    if (acting.error) return j.fail("setfsuid", acting.error);
+    Place to(j.mount->root.number, j.path);
+    if (!to.ok()) return j.fail("openat2");
+    if (int error = acting.serve()) return j.fail("capset", error);
+    if (linkat(file.number, "", to.parent.number, to.last(), AT_EMPTY_PATH)) j.fail("linkat");
+  });
+}
+
+// Of the directory itself: whether names may be made and taken away in it. By the file system's own word: ACLs and what a server says count.
+napi_value mayWriteIn(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  return c.start(c.mount->pool, c.string(2), [](Job& j) {
+    Fd fd(openBeneath(j.mount->root.number, j.path, O_PATH | O_DIRECTORY));
+    if (!fd.ok()) return errno == EACCES ? j.give(false) : j.fail("openat2");
+    if (syscall(SYS_faccessat2, fd.number, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH) == 0) return j.give(true);
+    if (errno == EACCES || errno == EROFS) return j.give(false);
+    j.fail("faccessat2");
+  });
 }
 
 napi_value removeAt(Call& c, int flags) {
@@ -567,6 +609,15 @@ napi_value modified(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value setMode(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  int fd = descriptor(c);
+  auto mode = static_cast<mode_t>(c.integer(4));
+  return c.start(c.mount->pool, c.string(3), [=](Job& j) {
+    if (fchmod(fd, mode)) j.fail("fchmod");
+  });
+}
+
 napi_value readAttribute(napi_env env, napi_callback_info info) {
   Call c(env, info);
   int fd = descriptor(c);
@@ -699,7 +750,13 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   auto mount = std::make_shared<Mount>();
   mount->pool = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)));
   mount->locks = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, lockThreads)));
-  mount->writers = std::make_shared<Pool>(std::max(2u, std::min(8u, std::thread::hardware_concurrency())));
+  size_t hashing = std::max(2u, std::min(8u, std::thread::hardware_concurrency()));
+  mount->writers = std::make_shared<Pool>(hashing);
+  if (c.truth(4)) {
+    error = error ? error : mayServeUsers();
+    mount->ofUsers[mount->pool] = std::make_shared<Pool>(static_cast<size_t>(std::max<int64_t>(1, threads)), true);
+    mount->ofUsers[mount->writers] = std::make_shared<Pool>(hashing, true);
+  }
   if (!error) mount->root.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!mount->root.ok()) {
     Job failed;
@@ -719,10 +776,22 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   }
   auto& pools = c.loop->pools;
   pools.erase(std::remove_if(pools.begin(), pools.end(), [](auto& p) { return p.expired(); }), pools.end());
-  pools.push_back(mount->pool);
-  pools.push_back(mount->locks);
-  pools.push_back(mount->writers);
+  for (auto& each : mount->pools()) pools.push_back(each);
   return external(env, mount);
+}
+
+// What the process was when it began: uid, and its permitted capabilities, 32 bits each.
+napi_value rights(napi_env env, napi_callback_info) {
+  const auto& capabilities = base().capabilities;
+  double values[3] = {static_cast<double>(base().identity.uid), static_cast<double>(capabilities[0].permitted), static_cast<double>(capabilities[1].permitted)};
+  napi_value out = nullptr;
+  napi_create_array_with_length(env, 3, &out);
+  for (uint32_t i = 0; i < 3; i++) {
+    napi_value value;
+    napi_create_double(env, values[i], &value);
+    napi_set_element(env, out, i, value);
+  }
+  return out;
 }
 
 napi_value closeMount(napi_env env, napi_callback_info info) {
@@ -746,7 +815,7 @@ napi_value load(napi_env env, napi_callback_info info) {
   auto mount = c.held<Mount>(0);
   if (c.bad()) return nullptr;
   double values[3] = {0, 0, 0};
-  for (auto& pool : {mount->pool, mount->locks, mount->writers}) {
+  for (auto& pool : mount->pools()) {
     auto load = pool->load();
     values[0] += static_cast<double>(load.queued);
     values[1] += static_cast<double>(load.running);
@@ -848,9 +917,9 @@ napi_value init(napi_env env, napi_value exports) {
 
   const std::pair<const char*, napi_callback> calls[] = {
       {"find", find}, {"findNow", findNow}, {"open", open}, {"create", create}, {"statPath", statPath}, {"flushDirectory", flushDirectoryAt},
-      {"rename", rename}, {"link", link}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
+      {"rename", rename}, {"link", link}, {"linkAcross", linkAcross}, {"mayWriteIn", mayWriteIn}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
       {"scan", scan}, {"statMany", statMany}, {"publish", publish}, {"space", space}, {"close", closeFile}, {"closeNow", closeNow}, {"stat", statFile},
-      {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified},
+      {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified}, {"setMode", setMode}, {"rights", rights},
       {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock}, {"lockNow", lockNow},
       {"clone", clone}, {"copyRange", copyRange}, {"sendFile", sendFile}, {"openMount", openMount}, {"closeMount", closeMount},
       {"isLocal", isLocal}, {"load", load}, {"createHasher", createHasher}, {"endHasher", endHasher}, {"digest", digest}, {"setErrorMaker", setErrorMaker},

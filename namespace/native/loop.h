@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -107,7 +108,8 @@ struct Job {
 
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  explicit Pool(size_t most) : most_(most) {}
+  // `forUsers`: its threads give up what is the service's alone, so that no job of theirs can have it.
+  explicit Pool(size_t most, bool forUsers = false) : most_(most), forUsers_(forUsers) {}
 
   // On JavaScript's thread `mayStart`; a pool thread must not start another, which would inherit a user's identity. The caller holds the
   // pool: the job may be done, and its own hold gone, before this returns.
@@ -192,6 +194,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   static void* run(void* argument) {
     std::unique_ptr<std::shared_ptr<Pool>> held(static_cast<std::shared_ptr<Pool>*>(argument));
     Pool& pool = **held;
+    if (pool.forUsers_) giveUpService();
     while (Job* job = pool.take()) {
       job->next = Next::settle;
       if (int error = become(job->who))
@@ -237,6 +240,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
 
   const size_t most_;
+  const bool forUsers_;
   std::mutex mutex_;
   std::condition_variable wake_, quiet_;
   std::deque<Job*> queue_;
@@ -249,15 +253,24 @@ class Pool : public std::enable_shared_from_this<Pool> {
 struct Mount {
   Fd root;
   std::shared_ptr<Pool> pool, locks, writers;  // `writers` hash and write
+  // Where the file system decides what a user may: users' jobs have threads of their own, by the pool that is theirs otherwise.
+  std::map<std::shared_ptr<Pool>, std::shared_ptr<Pool>> ofUsers;
   // A file system of this machine: what its caches know may be asked on JavaScript's thread. `inMemory`: it has no disk at all.
   bool isLocal = false, inMemory = false, atOnce = false;
   dev_t device = 0;
   bool closed = false;
   void close() {
     closed = true;
-    pool->close();
-    locks->close();
-    writers->close();
+    for (auto& each : pools()) each->close();
+  }
+  std::vector<std::shared_ptr<Pool>> pools() const {
+    std::vector<std::shared_ptr<Pool>> all{pool, locks, writers};
+    for (auto& [own, users] : ofUsers) all.push_back(users);
+    return all;
+  }
+  std::shared_ptr<Pool> poolFor(const std::shared_ptr<Pool>& own, const Who& who) const {
+    auto users = who ? ofUsers.find(own) : ofUsers.end();
+    return users == ofUsers.end() ? own : users->second;
   }
   ~Mount() { close(); }
 };

@@ -1,4 +1,4 @@
-/** The addon's one declaration and its loader. Only posix-files.ts and digests.ts use it; README.md says what it is. */
+/** The addon's one declaration and its loader. Only posix-files.ts, digests.ts and kernel-rights.ts use it; README.md says what it is. */
 import { createRequire } from 'node:module'
 import { FileError } from '../files.ts'
 
@@ -15,8 +15,13 @@ export type NativeIdentity = Uint32Array | undefined
  * names. All promises reject with FileError. `Row`: see `statAt` in ../posix-files.ts.
  */
 export type Native = {
-  /** `atOnce`: findNow and lockNow may answer, where the file system is one of this machine (ext4, XFS, Btrfs, tmpfs). */
-  openMount(rootPath: string, threads: number, lockThreads: number, atOnce: boolean): Mount
+  /**
+   * `atOnce`: findNow and lockNow may answer, where the file system is one of this machine (ext4, XFS, Btrfs, tmpfs). `userThreads`: users' jobs
+   * run on threads that have given up the service's capabilities; EPERM for uid 0, with CAP_DAC_OVERRIDE, and without those that are needed.
+   */
+  openMount(rootPath: string, threads: number, lockThreads: number, atOnce: boolean, userThreads: boolean): Mount
+  /** Of the process when the addon was loaded: uid, permitted capabilities (0 to 31, 32 to 63). */
+  rights(): readonly [number, number, number]
   /** The file system is one of this machine. */
   isLocal(mount: Mount): boolean
   /** What is queued still runs; later calls reject with EBADF. */
@@ -49,6 +54,16 @@ export type Native = {
   flushDirectory(mount: Mount, who: NativeIdentity, path: string): Promise<void>
   rename(mount: Mount, who: NativeIdentity, source: string, target: string): Promise<void>
   link(mount: Mount, who: NativeIdentity, source: string, target: string): Promise<void>
+  /** The way to `source` is the finder's right, the name `target` the maker's. */
+  linkAcross(
+    mount: Mount,
+    who: undefined,
+    finder: NativeIdentity,
+    source: string,
+    maker: NativeIdentity,
+    target: string,
+  ): Promise<void>
+  mayWriteIn(mount: Mount, who: NativeIdentity, directory: string): Promise<boolean>
   unlink(mount: Mount, who: NativeIdentity, path: string): Promise<boolean>
   removeDirectory(mount: Mount, who: NativeIdentity, path: string): Promise<boolean>
   makeDirectory(mount: Mount, who: NativeIdentity, path: string, mode: number): Promise<boolean>
@@ -112,6 +127,7 @@ export type Native = {
   ): Promise<number>
   truncate(mount: Mount, who: NativeIdentity, descriptor: number, path: string, size: number): Promise<void>
   flush(mount: Mount, who: NativeIdentity, descriptor: number, path: string): Promise<void>
+  setMode(mount: Mount, who: NativeIdentity, descriptor: number, path: string, mode: number): Promise<void>
   setModified(mount: Mount, who: NativeIdentity, descriptor: number, path: string, mtimeNs: bigint): Promise<void>
   readAttribute(
     mount: Mount,

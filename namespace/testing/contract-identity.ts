@@ -71,6 +71,65 @@ export function identityContract(open: () => Promise<OpenedFiles>): void {
     expect(await tree.files.as(user(2001)).statMany('', [Buffer.from('own')], '')).toEqual([undefined])
   })
 
+  onTree('a link from where one user reaches to where another may write, and nowhere else', async (tree, skip) => {
+    plant(tree, skip, 'theirs', 2000, 2000, 0o600)
+    const inTree = (name: string) => join(tree.directory, name)
+    for (const [name, uid] of [
+      ['private', 2000],
+      ['other', 2001],
+    ] as const) {
+      mkdirSync(inTree(name))
+      chownSync(inTree(name), uid, uid)
+      chmodSync(inTree(name), 0o700)
+    }
+    await promises.rename(inTree('theirs'), inTree('private/theirs'))
+    const link = (finder: PosixIdentity | undefined, maker: PosixIdentity | undefined, target: string) =>
+      tree.files
+        .linkAcross({ path: 'private/theirs', identity: finder }, { path: target, identity: maker })
+        .catch((error) => error.code)
+    expect(await link(user(2001), user(2001), 'other/a')).toBe('EACCES')
+    expect(await link(user(2000), user(2000), 'other/a')).toBe('EACCES')
+    expect(await link(user(2000), user(2001), 'other/a')).toBeUndefined()
+    expect(await link(user(2000), user(2001), 'other/a')).toBe('EEXIST')
+    expect(await link(undefined, user(2001), 'other/b')).toBeUndefined()
+    expect(await link(user(2000), undefined, 'c')).toBeUndefined()
+    expect(statSync(inTree('private/theirs'))).toMatchObject({ uid: 2000, nlink: 4 })
+    // The thread is the service's again.
+    await tree.files.as(undefined).unlink('c')
+  })
+
+  onTree('who may make names in a directory is asked of the file system', async (tree, skip) => {
+    plant(tree, skip, 'file', 2000, 2000, 0o600)
+    mkdirSync(join(tree.directory, 'd'))
+    chownSync(join(tree.directory, 'd'), 2000, 3000)
+    const mayWriteIn = (identity: PosixIdentity, path: string) =>
+      tree.files
+        .as(identity)
+        .mayWriteIn(path)
+        .catch((error) => error.code)
+    chmodSync(join(tree.directory, 'd'), 0o770)
+    expect(await mayWriteIn(user(2000), 'd')).toBe(true)
+    expect(await mayWriteIn(user(2001, 2001, [3000]), 'd')).toBe(true)
+    expect(await mayWriteIn(user(2001), 'd')).toBe(false)
+    chmodSync(join(tree.directory, 'd'), 0o722)
+    // Without the right to enter it, that to write is worth nothing.
+    expect(await mayWriteIn(user(2001), 'd')).toBe(false)
+    expect(await mayWriteIn(user(2000), 'absent')).toBe('ENOENT')
+    expect(await mayWriteIn(user(2000), 'file')).toBe('ENOTDIR')
+  })
+
+  onTree('a mode is changed by the owner alone', async (tree, skip) => {
+    plant(tree, skip, 'own', 2000, 2000, 0o644)
+    const setMode = async (identity: PosixIdentity) => {
+      const calls = tree.files.as(identity)
+      const descriptor = await calls.open('own', 'read')
+      await calls.setMode(descriptor, 0o604).finally(() => calls.close(descriptor))
+    }
+    await expect(setMode(user(2001))).rejects.toMatchObject({ code: 'EPERM', syscall: 'fchmod' })
+    await setMode(user(2000))
+    expect(statSync(join(tree.directory, 'own')).mode & 0o7777).toBe(0o604)
+  })
+
   onTree('a user may publish into a directory they can write but not read', async (tree, skip) => {
     plant(tree, skip, 'x', 2000, 2000, 0o600)
     mkdirSync(join(tree.directory, 'drop'))

@@ -25,6 +25,7 @@ export function dyingFiles(): DyingFiles {
       sound = openPosixFiles(path, options)
       return {
         as: (identity) => followed(() => current().as(identity)),
+        linkAcross: (source, target) => current().linkAcross(source, target),
         createHasher: (digests) => current().createHasher(digests),
         isLocal: sound.isLocal,
         load: () => current().load(),

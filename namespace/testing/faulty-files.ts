@@ -59,6 +59,7 @@ const changing: ReadonlySet<CallName> = new Set<CallName>([
   'write',
   'truncate',
   'setModified',
+  'setMode',
   'flush',
   'flushDirectory',
   'writeAttribute',
@@ -91,6 +92,8 @@ const syscalls: Readonly<Partial<Record<CallName, string>>> = {
   unlink: 'unlinkat',
   removeDirectory: 'unlinkat',
   makeDirectory: 'mkdirat',
+  mayWriteIn: 'faccessat2',
+  setMode: 'fchmod',
   scan: 'getdents64',
   lock: 'fcntl',
   copyRange: 'copy_file_range',
@@ -104,6 +107,8 @@ export function faultyFiles(files: Files, plan: Plan = {}): FaultyFiles {
   const descriptors = new Map<Descriptor, { readonly path: string; readonly calls: FileCalls }>()
   return {
     as: (identity: PosixIdentity | undefined) => faultyCalls(files.as(identity), gate, descriptors),
+    linkAcross: (source, target) =>
+      gate.pass('link', [source.path, target.path], () => files.linkAcross(source, target)),
     createHasher: (digests) => files.createHasher(digests),
     isLocal: files.isLocal,
     load: () => files.load(),
@@ -223,6 +228,7 @@ function faultyCalls(
     truncate: (descriptor, size) => pass('truncate', at(descriptor), () => inner.truncate(descriptor, size)),
     setModified: (descriptor, mtimeNs) =>
       pass('setModified', at(descriptor), () => inner.setModified(descriptor, mtimeNs)),
+    setMode: (descriptor, mode) => pass('setMode', at(descriptor), () => inner.setMode(descriptor, mode)),
     flush: (descriptor) => pass('flush', at(descriptor), () => inner.flush(descriptor)),
     flushDirectory: (path) => pass('flushDirectory', [path], () => inner.flushDirectory(path)),
     readAttribute: (descriptor, name) =>
@@ -235,6 +241,7 @@ function faultyCalls(
       pass('publish', [target, temporary], () => publishByStep(calls, descriptor, temporary, target, steps)),
     rename: (source, target) => pass('rename', [source, target], () => inner.rename(source, target)),
     link: (source, target) => pass('link', [source, target], () => inner.link(source, target)),
+    mayWriteIn: (directory) => pass('mayWriteIn', [directory], () => inner.mayWriteIn(directory)),
     unlink: (path) => pass('unlink', [path], () => inner.unlink(path)),
     removeDirectory: (path) => pass('removeDirectory', [path], () => inner.removeDirectory(path)),
     makeDirectory: (path, mode) => pass('makeDirectory', [path], () => inner.makeDirectory(path, mode)),

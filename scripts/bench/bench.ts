@@ -9,16 +9,19 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { changedDirectory } from './changed-directory.ts'
 import { completeUpload } from './complete-upload.ts'
 import { type Gateway, startGateway } from './gateway-server.ts'
+import { measureLoad } from './measure-load.ts'
 import { otherEndpoint } from './other-endpoint.ts'
 import { preparer } from './prepare.ts'
 import { type Row, type Sample, table } from './report.ts'
-import { runLoad } from './run-load.ts'
-import { isLarge, type LoadScenario, type Scenario, scenarios } from './scenario.ts'
+import { isLarge, type Scenario, scenarios } from './scenario.ts'
 import type { Scheme, Server } from './server.ts'
 import { startStaticNginx } from './static-nginx.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /** Of what compiles nothing. */
 const WARM_UP_SECONDS = 4
+
+const NAMES = { strict: 'Causeway', relaxed: 'Causeway, relaxed' } as const
 
 type Options = {
   readonly only?: readonly string[]
@@ -77,7 +80,7 @@ async function startServers(directory: string, options: Options, servers: Server
   const gateways: Gateway[] = []
   for (const durability of wanted) {
     say(`starting the gateway, ${durability}`)
-    gateways.push(await startGateway(join(directory, durability), durability))
+    gateways.push(await startGateway(join(directory, durability), { name: NAMES[durability], durability }))
     servers.push(...gateways.slice(-1))
   }
   const [first] = gateways
@@ -145,28 +148,6 @@ function measure(scenario: Scenario, server: Server, scheme: Scheme, options: Op
   return changedDirectory(server, scheme, scenario.needsFlat ?? 0)
 }
 
-async function measureLoad(scenario: LoadScenario, server: Server, scheme: Scheme, seconds: number): Promise<Sample> {
-  const { result, before, after } = await runLoad(
-    {
-      origin: server.origin(scheme),
-      authority: scheme === 'https' ? server.authority : undefined,
-      connections: scenario.connections,
-      requests: scenario.requests().map((wanted) => server.request(wanted, scheme)),
-      bodyBytes: scenario.sends ? scenario.objectBytes : 0,
-      seconds,
-      most: Number.POSITIVE_INFINITY,
-    },
-    () => server.processorTime(),
-  )
-  return {
-    requests: result.requests,
-    seconds: result.seconds,
-    nginxCpuMs: after && before && after.nginx - before.nginx,
-    workersCpuMs: after && before && after.workers - before.workers,
-    clientCpuMs: result.cpuMs,
-  }
-}
-
 function rowOf(scenario: Scenario, server: Server): Omit<Row, 'samples'> {
   return {
     title: scenario.title,
@@ -194,11 +175,6 @@ function namesIn(text: string): readonly string[] {
   const unknown = wanted.find((name) => !names.includes(name))
   if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is none of ${names.join(', ')}.`)
   return wanted
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.')
-  return Number(text)
 }
 
 function say(line: string): void {

@@ -9,31 +9,47 @@ import { findClientEnv } from '../../gateway/cli/client-env.ts'
 import { endProcess, freePort } from './own-process.ts'
 import { processorTime } from './processor-time.ts'
 import type { Server } from './server.ts'
-import { type Credentials, signedRequest } from './signed-request.ts'
+import { type Credentials, signedRequest, targetOf } from './signed-request.ts'
 
 const START = fileURLToPath(new URL('../start', import.meta.url))
 const READY_TIMEOUT_MS = 120_000 // a first start on a fresh machine installs
 
 export type Gateway = Server & {
   readonly tree: string
+  /** Absolute, as the next four. */
+  readonly stateDirectory: string
+  readonly configFile: string
   readonly certificate: string
   readonly key: string
 }
 
-/** Rejects with what scripts/start said when it does not serve. */
-export async function startGateway(directory: string, durability: 'strict' | 'relaxed'): Promise<Gateway> {
+export type GatewayOptions = {
+  /** As it stands in the table. */
+  readonly name: string
+  readonly durability: 'strict' | 'relaxed'
+  /** Another tree than `tree` in its directory: that of a gateway that runs already. */
+  readonly tree?: string
+  /** Sections of its configuration, beside those that a benchmark needs. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+/** Its first user asks, where it keeps the users itself. Rejects with what scripts/start said when it does not serve. */
+export async function startGateway(directory: string, options: GatewayOptions): Promise<Gateway> {
+  const { name, durability, tree = join(directory, 'tree') } = options
   await mkdir(directory, { recursive: true })
   const ports = { https: await freePort(), http: await freePort() }
   const configFile = join(directory, 'causeway.toml')
   const state = join(directory, 'state')
   const config = {
     listen: { https: `127.0.0.1:${ports.https}`, http: `127.0.0.1:${ports.http}` },
-    namespace: { durability },
+    namespace: { root: tree, durability },
+    state: { directory: state },
     // As a service logs; standard output is a pipe to this process here.
     log: { file: join(state, 'gateway.log') },
+    ...options.config,
   }
   await writeFile(configFile, stringify(config))
-  const child = spawn(START, ['--config', configFile, '--data', directory], {
+  const child = spawn(START, ['--config', configFile], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -47,10 +63,10 @@ export async function startGateway(directory: string, durability: 'strict' | 're
     }
   }
   const pid = child.pid ?? 0
-  const credentials = await credentialsIn(join(directory, 'client.env'))
+  const credentials = await credentialsIn(join(state, 'client.env'))
   const origin = (scheme: 'https' | 'http') => `${scheme}://127.0.0.1:${ports[scheme]}`
   return {
-    name: durability === 'strict' ? 'Causeway' : 'Causeway, relaxed',
+    name,
     isS3: true,
     durability,
     schemes: ['https', 'http'],
@@ -58,10 +74,26 @@ export async function startGateway(directory: string, durability: 'strict' | 're
     authority: await readFile(join(state, 'ca.pem'), 'utf8'),
     request: (wanted, scheme) => signedRequest(wanted, origin(scheme), credentials),
     processorTime: () => processorTime(pid),
-    tree: join(directory, 'tree'),
+    tree,
+    stateDirectory: state,
+    configFile,
     certificate: join(state, 'certificate.pem'),
     key: join(state, 'certificate.key'),
     stop: () => endProcess(child),
+  }
+}
+
+/** The same gateway, asked with these keys in turn; with none of them: by nobody in particular. */
+export function askedWith<Asked extends Server>(gateway: Asked, name: string, keys: readonly Credentials[]): Asked {
+  let signed = 0
+  return {
+    ...gateway,
+    name,
+    request(wanted, scheme) {
+      const key = keys[signed++ % keys.length]
+      if (key === undefined) return { method: wanted.method, target: targetOf(wanted), headers: {} }
+      return signedRequest(wanted, gateway.origin(scheme), key)
+    },
   }
 }
 

@@ -84,7 +84,8 @@ function costsOf({ samples }: Row): readonly [number, number] {
   return [Math.min(...costs), Math.max(...costs)]
 }
 
-function costOf({ nginxCpuMs, workersCpuMs, requests }: Sample): number | undefined {
+/** Milliseconds for each request; undefined where nobody can tell. */
+export function costOf({ nginxCpuMs, workersCpuMs, requests }: Sample): number | undefined {
   return nginxCpuMs === undefined || workersCpuMs === undefined ? undefined : (nginxCpuMs + workersCpuMs) / requests
 }
 

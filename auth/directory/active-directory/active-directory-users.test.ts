@@ -62,6 +62,15 @@ describe('a user', () => {
       expect(await users.findByName(name)).toBeUndefined()
   })
 
+  it('is in a group that is found by the names a user could have, too', async () => {
+    const { users } = open()
+    const { sid } = await controller.administrator.find('staff')
+    for (const name of ['staff', 'LAB\\staff', 'lab\\Staff', sid])
+      expect(await users.findGroup(name)).toEqual({ name: 'staff', sid })
+    for (const name of ['OTHER\\staff', 'LAB\\', 'LAB\\alice', '\\staff'])
+      expect(await users.findGroup(name)).toBeUndefined()
+  })
+
   it('is no group and no computer, whoever makes up their canonical id', async () => {
     const { users } = open()
     const group = await controller.administrator.find('staff')
@@ -143,6 +152,70 @@ describe('a user', () => {
     )
     expect(found?.groups).toEqual(expect.arrayContaining(['level-0', 'level-999']))
     expect(found?.groupSids).toHaveLength(1002)
+  })
+})
+
+describe('the user of a uid', () => {
+  const byNumber = {
+    posixIds: { from: 'rfc2307', primaryGroup: 'gidNumber', idMin: 1000, idMax: 0xffff_fffe },
+  } as const
+  const bySid = {
+    posixIds: { from: 'sid', range: { min: 200_000, max: 2_000_200_000, sliceSize: 200_000 }, domainSids: [] },
+  } as const
+
+  it('is found by the SID that the uid is made of, before anybody else is known', async () => {
+    const { users } = open(bySid)
+    const uid = (await open(bySid).users.findUser(seed.alice.guid))?.posix?.uid ?? 0
+    expect(uid).toBeGreaterThan(200_000)
+    expect(await users.findByUid(uid)).toMatchObject({ id: seed.alice.guid, userName: 'alice' })
+    const { sid } = await controller.administrator.find('staff')
+    const ofGroup = uid - Number(seed.alice.sid.split('-').at(-1)) + Number(sid.split('-').at(-1))
+    for (const nobody of [ofGroup, uid + 100_000, 1000]) expect(await users.findByUid(nobody)).toBeUndefined()
+  })
+
+  it('is one question for any number of files, also where there is none', async () => {
+    const { users, asked } = open(byNumber)
+    await users.findByUid(20001)
+    await users.findByUid(30_000)
+    const before = asked()
+    for (const uid of Array(100).fill([20001, 30_000]).flat()) await users.findByUid(uid)
+    expect(asked()).toBe(before)
+  })
+
+  it('is somebody else, or nobody, a moment after the number has moved or the user has gone', async () => {
+    const { users } = open(byNumber)
+    const { administrator } = controller
+    const numbers = { uidNumber: '40001', gidNumber: '21000' }
+    await administrator.addUser('mover', numbers)
+    expect(await users.findByUid(40_001)).toMatchObject({ userName: 'mover' })
+    await administrator.setAttributes('mover', { uidNumber: '40002' })
+    await administrator.addUser('heir', numbers)
+    await vi.waitFor(async () => expect(await users.findByUid(40_001)).toMatchObject({ userName: 'heir' }), 3000)
+    expect(await users.findByUid(40_002)).toMatchObject({ userName: 'mover' })
+    await administrator.remove('heir')
+    await vi.waitFor(async () => expect(await users.findByUid(40_001)).toBeUndefined(), 3000)
+  })
+
+  it('has a gid as well, or is nobody on the file system', async () => {
+    const { users, asked } = open(byNumber)
+    await controller.administrator.addUser('half', { uidNumber: '40003' })
+    expect(await users.findByUid(40_003)).toBeUndefined()
+    const before = asked()
+    expect(await users.findByUid(40_003)).toBeUndefined()
+    expect(asked()).toBe(before)
+  })
+
+  it('stays known for the grace while no controller answers', async () => {
+    const own = await controller.replica()
+    onTestFinished(() => own.stop())
+    const { users, kinds } = open({ servers: [own.url], ...byNumber })
+    await users.findByUid(20001)
+    expect(await users.findByUid(30_000)).toBeUndefined()
+    await own.halt()
+    await vi.waitFor(() => expect(kinds()).toContain('unreachable'), 3000)
+    expect(await users.findByUid(20001)).toMatchObject({ userName: 'alice' })
+    expect(await users.findByUid(30_000)).toBeUndefined()
+    await expect(users.findByUid(20002)).rejects.toMatchObject(unavailable)
   })
 })
 

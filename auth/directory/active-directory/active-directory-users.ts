@@ -4,12 +4,15 @@ import type { SearchOptions } from 'ldapts'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { AuthError } from '../../errors.ts'
 import { type PosixIdOptions, type PosixIds, posixIds } from '../posix-id.ts'
+import { type UidQueries, uidQueries } from '../uid-query.ts'
 import type { User, Users } from '../users.ts'
 import { type Block, type BlockPolicy, blockOf } from './account.ts'
 import { type ControllerEvent, controllersOf } from './controllers.ts'
+import { knownUids } from './known-uids.ts'
 import { type Facts, type KnownGroups, type KnownUsersEvent, knownUsers } from './known-users.ts'
 import { type LdapCredentials, LdapUnreachable, ldapConnection } from './ldap-connection.ts'
 import { canonicalIdOf, isObjectGuid, objectGuidOf } from './object-guid.ts'
+import { objectSidBytes } from './object-sid.ts'
 import { mayTryPassword, readTrials } from './password-trials.ts'
 import {
   type Answer,
@@ -34,7 +37,7 @@ export type ActiveDirectoryEvent =
   /** Somebody whose keys worked: they no longer do, or the user is in fewer groups. */
   | { readonly kind: 'revoked'; readonly objectGuid: string; readonly userName: string; readonly why: Revocation }
 
-export type Question = 'position' | 'account' | 'groups' | 'name' | 'email' | 'domain' | 'trials' | 'password'
+export type Question = 'position' | 'account' | 'groups' | 'name' | 'email' | 'uid' | 'domain' | 'trials' | 'password'
 export type Revocation = Block | 'deleted' | 'left groups'
 
 export type OneAtATime = <Result>(name: string, work: () => Promise<Result>) => Promise<Result>
@@ -97,8 +100,10 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     if (!known.isReachable()) await revived
     await known.poll()
   })
+  const uids = knownUids({ read: guidOfUid, graceMs: options.staleGraceMs })
   let domain: Promise<Domain> | undefined
   let posix: PosixIds | undefined
+  let uidQuery: UidQueries | undefined
 
   async function readFacts(objectGuid: string, groups: KnownGroups | undefined): Promise<Answer<Facts | undefined>> {
     const { value: account, connection } = await ask('account', (search) => readAccount(search, objectGuid))
@@ -163,6 +168,30 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
     return undefined
   }
 
+  /** Of somebody who has it as the configuration has it: a uidNumber without a gid is none. */
+  async function guidOfUid(uid: number): Promise<string | undefined> {
+    uidQuery ??= uidQueries(options.posixIds, (await domainNames()).sid)
+    const query = uidQuery(uid)
+    if (query === undefined) return undefined
+    const value = query.attribute === 'objectSid' ? objectSidBytes(query.value) : query.value
+    const objectGuid = await ask('uid', (search) => findObjectGuid(search, baseDn, query.attribute, value)).catch(
+      toldWith,
+    )
+    const user = objectGuid === undefined ? undefined : await findUser(objectGuid)
+    return user?.posix?.uid === uid ? objectGuid : undefined
+  }
+
+  async function findByUid(uid: number): Promise<User | undefined> {
+    const objectGuid = await uids.find(uid)
+    if (objectGuid === undefined) return undefined
+    const user = await findUser(objectGuid)
+    if (user?.posix?.uid === uid) return user
+    // Deleted since, or of another number.
+    uids.forget(uid)
+    const another = await uids.find(uid)
+    return another === undefined ? undefined : findUser(another)
+  }
+
   async function checkPassword(name: string, password: string): Promise<User | 'throttled' | undefined> {
     if (password === '') return undefined
     const objectGuid = await guidOfName(name)
@@ -208,10 +237,13 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
         )
         return objectGuid === undefined ? undefined : findUser(objectGuid)
       }),
+    findByUid: (uid) => available(() => findByUid(uid)),
     findGroup: (name) =>
       available(async () => {
         if (name === '' || name.length > ADDRESS_CHARACTERS_MAX || name.includes('\0')) return undefined
-        return ask('groups', (search) => findGroup(search, baseDn, name)).catch(toldWith)
+        // `LAB\staff`, as a user may be spelled, too.
+        const [query] = name.includes('\\') ? nameQueries(name, await domainNames()) : [{ value: name }]
+        return query && ask('groups', (search) => findGroup(search, baseDn, query.value)).catch(toldWith)
       }),
     checkPassword: (name, password) => available(() => checkPassword(name, password)),
     async close() {

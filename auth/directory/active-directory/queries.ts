@@ -18,8 +18,13 @@ export type Group = { readonly name: string; readonly gidNumber: number | undefi
 /** Where a controller stands. Update sequence numbers are its own, so they say nothing beside another one's name. */
 export type Position = { readonly controller: string; readonly usn: string }
 
-/** Of the names with the domain in them: `LAB\alice`, `alice@lab.example.test`. */
-export type Domain = { readonly dn: string; readonly netbiosName: string; readonly dnsName: string }
+export type Domain = {
+  readonly dn: string
+  readonly sid: string
+  /** Of the names with the domain in them: `LAB\alice`, `alice@lab.example.test`. */
+  readonly netbiosName: string
+  readonly dnsName: string
+}
 
 const equals = (attribute: string, value: string | Buffer) => new EqualityFilter({ attribute, value })
 const all = (filters: Filter[]) => new AndFilter({ filters })
@@ -77,8 +82,8 @@ export async function readGroups(
 export async function findObjectGuid(
   search: Search,
   baseDn: string,
-  attribute: 'sAMAccountName' | 'userPrincipalName' | 'mail',
-  value: string,
+  attribute: 'sAMAccountName' | 'userPrincipalName' | 'mail' | 'uidNumber' | 'objectSid',
+  value: string | Buffer,
 ): Promise<string | undefined> {
   const { entries } = await search(baseDn, {
     scope: 'sub',
@@ -116,13 +121,21 @@ export async function readDomain(search: Search): Promise<Domain> {
   const root = await search('', { scope: 'base', attributes: ['configurationNamingContext', 'defaultNamingContext'] })
   const [rootDse] = root.entries
   const dn = text(rootDse, 'defaultNamingContext')
+  const head = await search(dn, { scope: 'base', attributes: ['objectSid'], explicitBufferAttributes: ['objectSid'] })
   const { entries } = await search(`CN=Partitions,${text(rootDse, 'configurationNamingContext')}`, {
     scope: 'one',
     filter: equals('nCName', dn),
     attributes: ['nETBIOSName', 'dnsRoot'],
   })
   const [entry] = entries
-  return { dn, netbiosName: text(entry, 'nETBIOSName'), dnsName: text(entry, 'dnsRoot') }
+  const [self] = head.entries
+  if (self === undefined) throw new Error(`The directory does not tell of ${dn}.`)
+  return {
+    dn,
+    sid: objectSidText(bytes(self, 'objectSid')),
+    netbiosName: text(entry, 'nETBIOSName'),
+    dnsName: text(entry, 'dnsRoot'),
+  }
 }
 
 function text(entry: Entry | undefined, attribute: string): string {

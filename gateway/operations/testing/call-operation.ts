@@ -1,5 +1,6 @@
 /** Calls an operation as app.ts does, without HTTP: parsed query, headers and body in, the reply value out. */
 
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import {
   type Identity,
@@ -10,7 +11,7 @@ import {
   type SizeRange,
   sealedTokens,
 } from '#auth'
-import type { ChecksumAlgorithm, Namespace } from '#namespace'
+import type { ChecksumAlgorithm, Namespace, Owner } from '#namespace'
 import type { ObjectBody } from '../../body/pipeline.ts'
 import { readUploadForm } from '../../body/upload-form.ts'
 import type { Call, Operation } from '../../operation.ts'
@@ -36,10 +37,16 @@ export const bob: Identity = {
   accessKeyId: 'AKBOB',
 }
 
-/** Knows Alice and Bob. */
-const directory: Call['directory'] = {
+/** Knows Alice and Bob, whose uids are 1001 and 1002. */
+export const directory: Call['directory'] = {
   findByCanonicalId: async (id) => [alice, bob].find(({ canonicalId }) => canonicalId === id),
   findByEmail: async (address) => [alice, bob].find(({ email }) => email === address),
+  findByUid: async (uid) => [alice, bob][uid - 1001],
+}
+
+/** What the namespace says of a file that nobody has written over S3. */
+export function fileOwner(uid: number): Owner {
+  return { canonicalId: createHash('sha256').update(`posix-uid:${uid}`).digest('hex'), displayName: `uid-${uid}` }
 }
 
 export type Request = {

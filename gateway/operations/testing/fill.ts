@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream'
+import type { Namespace } from '#namespace'
 import { createMultipartUpload } from '../create-multipart-upload.ts'
 import { putObject } from '../put-object.ts'
 import { uploadPart } from '../upload-part.ts'
-import { type createHarness, type Request, textsOf } from './call-operation.ts'
+import { type createHarness, fileOwner, type Request, textsOf } from './call-operation.ts'
 
 type Harness = ReturnType<typeof createHarness>
 
@@ -13,6 +15,12 @@ export async function fill(
   await harness.namespace.buckets.create('photos')
   const all = Array.isArray(objects) ? objects.map((key) => [key, key] as const) : Object.entries(objects)
   for (const [key, bytes] of all) await harness.call(putObject, { bucket: 'photos', key, bytes })
+}
+
+/** What is there when a file user of this uid has written the key, and nobody else. */
+export async function putFile(namespace: Namespace, key: string, uid: number): Promise<void> {
+  const body = { bytes: Readable.from([]), sizeBytes: 0, digests: [], verify: () => undefined }
+  await namespace.objects.put({ bucket: 'photos', key }, { headers: {}, metadata: {}, owner: fileOwner(uid) }, body, {})
 }
 
 export async function beginUpload(harness: Harness, key: string, request: Request = {}): Promise<string> {
