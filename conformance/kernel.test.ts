@@ -103,6 +103,29 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     )
   })
 
+  test('explain and the log say which part of the way to a file refuses', async () => {
+    await put('alice', 'b/note', 'hello')
+    expect(await outcome(get('bob', 'b/note'))).toBe(refused('bob'))
+    const files = await vi.waitFor(async () => {
+      const lines = (await readFile(join(gateway.directory, 'state/gateway.log'), 'utf8'))
+        .split('\n')
+        .filter((line) => line)
+      const denied = lines.map((line) => JSON.parse(line)).find(({ msg, key }) => msg === 'denied' && key === 'b/note')
+      expect(denied).toMatchObject({ user: 'bob', action: 's3:GetObject', posix: { uid: people.bob.uid } })
+      return denied.files
+    }, 10_000)
+    expect(files).toEqual({
+      path: expect.stringContaining(on('docs')),
+      mode: expect.any(String),
+      text: 'other may not search',
+    })
+    const { stdout, exitCode } = await gateway.causeway(['explain', '--as', 'bob', 's3:GetObject', 'docs/b/note'])
+    expect([stdout.split('\n').at(-1), exitCode]).toEqual([`denied: ${files.path} (${files.mode}): ${files.text}`, 1])
+    expect((await gateway.causeway(['explain', '--as', 'alice', 's3:GetObject', 'docs/b/note'])).stdout).toMatch(
+      /\nallowed: alice owns the bucket$/,
+    )
+  })
+
   test('what file users let a group do is what its members may do over S3', async () => {
     await mkdir(on('docs/shared'))
     await chown(on('docs/shared'), people.alice.uid, staff)

@@ -255,12 +255,12 @@ const IdentitySection = Type.Object(
       '^[1-9]\\d*(?:s|m|h|d)$',
     ),
     locked_blocks_keys: flag(
-      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords.',
-      false,
+      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords, though not through this gateway: false where that must not stop programs.',
+      true,
     ),
     expired_password_blocks_keys: flag(
-      'An account whose password has expired or must be changed cannot use its access keys.',
-      false,
+      'An account whose password has expired or must be changed cannot use its access keys. false where keys outlive passwords.',
+      true,
     ),
     posix_ids: choice(
       'Where uid and gids of directory users come from. sid: made of their SIDs as sssd makes them (ldap_id_mapping); rfc2307: uidNumber and gidNumber; none: they have none. The local provider has them in users_file.',

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { type Actor, nobody } from './actor.ts'
 import { isBucketName } from './bucket-name.ts'
 import {
   type BucketRecord,
@@ -16,17 +17,7 @@ import { type FileCalls, FileError, type Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
 import { openedForService } from './opened-for-service.ts'
 import type { Place, Root } from './place.ts'
-import {
-  type Actor,
-  bucketOf,
-  contains,
-  findRecord,
-  nobody,
-  placeOf,
-  requireNotAwaited,
-  rootOf,
-  type Tree,
-} from './tree.ts'
+import { bucketOf, contains, findRecord, placeOf, requireNotAwaited, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Owner } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: a directory of our own; never one that is there. */

@@ -297,6 +297,19 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     expect(await readdir(on('rules/theirs'))).toEqual(['old'])
   })
 
+  test('sweeping closes a directory that was open for the service when the gateway was killed', async () => {
+    await answerOf(ask(alice, 'createBucket', 'cut-off'))
+    const path = on('.causeway/buckets/cut-off/bucket.json')
+    const { inode, ...unfinished } = JSON.parse(await readFile(path, 'utf8'))
+    expect(inode).toBeDefined()
+    await writeFile(path, JSON.stringify(unfinished))
+    await chmod(on('cut-off'), 0o733)
+    await tree.upkeep('sweep')
+    expect(await facts(on('cut-off'))).toMatchObject({ uid: uidOf(alice), mode: 0o750 })
+    await answerOf(ask(alice, 'createBucket', 'cut-off'))
+    expect(await answerOf(ask(alice, 'list', 'cut-off'))).toEqual([])
+  })
+
   test('sweeping takes the temporaries that a killed gateway has left in a user’s directory', async () => {
     await answerOf(ask(alice, 'createBucket', 'swept'))
     const old = new Date(Date.now() - 3 * 86_400_000)

@@ -1,6 +1,7 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { type Actor, actorOf, nobody, requireIdentity } from './actor.ts'
 import { amendObject } from './amend-object.ts'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
@@ -29,17 +30,7 @@ import { copyPart, putPart } from './put-part.ts'
 import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
-import {
-  type Actor,
-  bucketOf,
-  type FindRecord,
-  findRecord,
-  nobody,
-  openPlace,
-  openTree,
-  rootOf,
-  type Tree,
-} from './tree.ts'
+import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
 import { lifecycle, upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
@@ -168,8 +159,8 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
     recordKey,
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
       forOneRequest
-        ? namespaceOf(tree, actorOf(tree, caller), remembering(tree), rememberingDocuments(tree))
-        : namespaceOf(tree, actorOf(tree, caller), (name) => findRecord(tree, name), tree.readDocuments),
+        ? namespaceOf(tree, actorOf(tree.kernel, caller), remembering(tree), rememberingDocuments(tree))
+        : namespaceOf(tree, actorOf(tree.kernel, caller), (name) => findRecord(tree, name), tree.readDocuments),
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
@@ -325,7 +316,7 @@ function namespaceOf(tree: Tree, actor: Actor, find: FindRecord, readDocuments: 
     })
   /** What only somebody may do whom the file system knows. */
   const known = async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    requireIdentity(tree, actor)
+    requireIdentity(tree.kernel, actor)
     return work()
   }
   const at = (bucket: string): ReturnType<typeof openPlace> => known(() => openPlace(tree, bucket, actor, find))
@@ -384,27 +375,6 @@ function namespaceOf(tree: Tree, actor: Actor, find: FindRecord, readDocuments: 
       remove: (bucket, name) => coded(known(() => removeDocument(tree, bucket, name))),
     },
   }
-}
-
-/** Who asks, to the file system as well. */
-const actorOf = ({ kernel }: Tree, caller: Caller | undefined): Actor => ({
-  caller,
-  posix: caller === undefined ? kernel?.anonymous : caller.posix,
-})
-
-/** Throws AccessDenied. Without an identity nothing may be done in a user's tree, least of all as the service. */
-function requireIdentity({ kernel }: Tree, { caller, posix }: Actor): void {
-  if (kernel === undefined) return
-  const name = caller?.displayName ?? 'this caller'
-  if (posix === undefined)
-    throw new NamespaceError('AccessDenied', {
-      message: `The directory gives ${name} no uid, and the file system decides here what users may do.`,
-    })
-  // Whose are `.s3` and `.causeway`.
-  if (posix.uid === process.geteuid?.())
-    throw new NamespaceError('AccessDenied', {
-      message: `The directory gives ${name} the uid of the gateway's own account, which nobody else may have.`,
-    })
 }
 
 async function findBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket | undefined> {

@@ -1,5 +1,5 @@
 /** Enforcement `kernel` with people of a domain: the uid and gids of the directory decide at the file system, and for no longer than they are so there. */
-import { chmod, chown, mkdir, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -78,6 +78,15 @@ test('a group of the domain opens a directory to its members, who are out within
     { timeout: 5000, interval: 20 },
   )
   expect(performance.now() - begunMs).toBeLessThan(3000)
+  const audited = (await readFile(gateway.auditFile, 'utf8')).trim().split('\n')
+  expect(audited.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({
+      user: 'bob',
+      action: 's3:GetObject',
+      verdict: 'refuse',
+      reason: 'The file system does not allow this to uid 20002 (EACCES).',
+    }),
+  )
 })
 
 test('explain tells the mode bit that refuses what the policy allows', async () => {

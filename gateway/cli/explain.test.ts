@@ -173,7 +173,7 @@ describe('the command', () => {
       /\ndenied: .*tree \(drwxr-xr-x .*\): \w+ may not write$/,
     )
     expect((await causeway(`explain --config ${file} s3:ListBucket photos`)).stdout).toMatch(
-      /\n {2}d\S+ +\S+ +other may read and search +\S+photos\n/,
+      /\n {2}d\S+ +\S+ +other may read +\S+photos\n/,
     )
   })
 

@@ -14,11 +14,11 @@ import { type Caller, type Namespace, NamespaceError, readMountInfo, usesAuthSys
 import { readBucketAccess } from '../bucket-access.ts'
 import type { S3Config } from '../config.ts'
 import { decideAccess } from '../decide-access.ts'
+import { fileNeedOf } from '../file-rights.ts'
+import type { AskedOfFiles } from '../mode-lines.ts'
 import { findAsker } from './asker.ts'
 import { CommandError } from './command-error.ts'
 import { type Explained, explanation } from './explanation.ts'
-import { fileNeedOf } from './file-rights.ts'
-import type { AskedOfFiles } from './mode-lines.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
 
