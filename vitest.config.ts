@@ -34,7 +34,8 @@ export default defineConfig({
           // With people of a real domain. The latter run in `whole` with users of a file, too (conformance/suite-users.ts).
           include: ['conformance/domain/**/*.test.ts', 'conformance/{clients,features,sts}.test.ts'],
           env: { CAUSEWAY_SUITE_USERS: 'domain' },
-          fileParallelism: false,
+          // They wait half of their time: for a session's end, for workers' next look, for a grace to be over.
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

@@ -375,6 +375,37 @@ async function metric({ directory }: Instance, begin: string): Promise<number> {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
+describe('a tree that is given to a group', () => {
+  const ownersIn = async (s3: S3Client) => {
+    const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'theirs', Prefix: 'of-', FetchOwner: true }))
+    return Contents?.map(({ Owner }) => Owner?.DisplayName)
+  }
+
+  test('lists its files as their users’, and whoever leaves the group is out', async () => {
+    const { administrator } = domain
+    await administrator.addGroup('team', ['alice'])
+    const tree = join(gateway.tree, 'existing')
+    await mkdir(tree)
+    for (const [name, uid] of [
+      ['of-frank', 20_006],
+      ['of-nobody', 30_000],
+    ] as const) {
+      await writeFile(join(tree, name), name)
+      await chown(join(tree, name), uid, 21_000)
+    }
+    expect(await gateway.causeway(['buckets', 'map', 'theirs', tree, '--owner', 'group:LAB\\team'])).toMatchObject({
+      exitCode: 0,
+    })
+    expect((await gateway.causeway(['buckets', 'list'])).stdout).toMatch(/\ntheirs +group:team /)
+    const s3 = as('alice')
+    await vi.waitFor(async () => expect(await ownersIn(s3)).toEqual(['frank', 'uid-30000']), 5000)
+    await administrator.removeMember('team', 'alice')
+    await vi.waitFor(() => expect(ownersIn(s3)).rejects.toMatchObject({ name: 'AccessDenied' }), 3000)
+    await administrator.addMember('team', 'alice')
+    await vi.waitFor(() => ownersIn(s3), 5000)
+  })
+})
+
 test('the gateways have met nothing unexpected', async () => {
   for (const instance of [gateway, strict]) expect(await instance.errors()).toEqual([])
 })
@@ -405,35 +436,4 @@ test('no log, and no other file of a gateway, has a password, a secret, a token 
   )
   expect(await gateway.findLeaks()).toEqual([`password of bob in ${join(gateway.directory, 'state/other.log')}`])
   await writeFile(join(gateway.directory, 'state/other.log'), '')
-})
-
-describe('a tree that is given to a group', () => {
-  const ownersIn = async (s3: S3Client) => {
-    const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'theirs', Prefix: 'of-', FetchOwner: true }))
-    return Contents?.map(({ Owner }) => Owner?.DisplayName)
-  }
-
-  test('lists its files as their users’, and whoever leaves the group is out', async () => {
-    const { administrator } = domain
-    await administrator.addGroup('team', ['alice'])
-    const tree = join(gateway.tree, 'existing')
-    await mkdir(tree)
-    for (const [name, uid] of [
-      ['of-frank', 20_006],
-      ['of-nobody', 30_000],
-    ] as const) {
-      await writeFile(join(tree, name), name)
-      await chown(join(tree, name), uid, 21_000)
-    }
-    expect(await gateway.causeway(['buckets', 'map', 'theirs', tree, '--owner', 'group:LAB\\team'])).toMatchObject({
-      exitCode: 0,
-    })
-    expect((await gateway.causeway(['buckets', 'list'])).stdout).toMatch(/\ntheirs +group:team /)
-    const s3 = as('alice')
-    await vi.waitFor(async () => expect(await ownersIn(s3)).toEqual(['frank', 'uid-30000']), 5000)
-    await administrator.removeMember('team', 'alice')
-    await vi.waitFor(() => expect(ownersIn(s3)).rejects.toMatchObject({ name: 'AccessDenied' }), 3000)
-    await administrator.addMember('team', 'alice')
-    await vi.waitFor(() => ownersIn(s3), 5000)
-  })
 })
