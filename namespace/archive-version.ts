@@ -100,7 +100,7 @@ async function freeze(place: Place, current: Located, { versionId, order }: Iden
   // An attribute is written by right to the file, not by the descriptor.
   const descriptor = await place.service.open(path, 'read')
   try {
-    // Another file by now (a file user's rename): the link that follows is of that one, and describes itself.
+    // Another file by now (a file user's rename): it is not linked (requireLinked).
     if ((await place.service.stat(descriptor)).inode !== found.stat.inode) return
     await noteRecord(place, descriptor, record, found)
     if (place.options.flush) await place.service.flush(descriptor)
@@ -150,7 +150,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
   const target = entryPath(place, key, name)
   try {
     await place.service.link(current.path, target)
-    if (place.root.locksExpire) await requireLinked(place, key, current, name)
+    await requireLinked(place, key, current, name)
   } catch (error) {
     // By a write that was cut off: settledIdentity has seen that it is the same file.
     if (isErrno(error, 'EEXIST')) return
@@ -159,7 +159,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
   }
 }
 
-/** Where a lock was lost, another file may have come to that path: it must not stay under this one's name. */
+/** Another file may have come to that path, by a file user or because a lock was lost: it must not stay under this one's name. */
 async function requireLinked(place: Place, key: string, { found }: Located, name: string): Promise<void> {
   const linked = await place.service.statPath(entryPath(place, key, name))
   if (linked?.inode === found.stat.inode) return
@@ -167,7 +167,7 @@ async function requireLinked(place: Place, key: string, { found }: Located, name
   throw writtenBySomebodyElse()
 }
 
-/** A mount inside the bucket: the bytes are copied, with time and record. */
+/** A mount inside the bucket: the bytes are copied, with time and record. Throws SlowDown where another file has come to that path. */
 export async function copyVersion(
   place: Place,
   { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
@@ -177,6 +177,7 @@ export async function copyVersion(
   const { service } = place
   const source = await service.open(path, 'read')
   try {
+    if ((await service.stat(source)).inode !== found.stat.inode) throw writtenBySomebodyElse()
     const fill = (descriptor: number) => service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes)
     // What it is a copy of may stand for a user's file; the copy is one itself.
     const { posix, ...record } = read?.record ?? {}
