@@ -7,6 +7,7 @@ import { entryPath, readHistory } from './find-version.ts'
 import { frozenRecord } from './frozen-record.ts'
 import { type History, type Identity, identityOf, listEntries, versionsDirectory } from './history.ts'
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
+import { requireNotLinkedElsewhere } from './linked-file.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, requireBucket, seenByService, within } from './place.ts'
@@ -47,9 +48,11 @@ export function nextIdentity(place: Place, status: VersioningDocument['status'],
 
 /**
  * Gives the current version a second name in `.s3/versions`, before it is replaced or removed: until that happens readers take this for the version
- * itself. Answers the order that the next version must have at least.
+ * itself. Answers the order that the next version must have at least. Throws AccessDenied for a file that may be somebody else's, which must get no
+ * record (linked-file.ts).
  */
 export async function archive(place: Place, key: string, current: Located, history: History): Promise<number> {
+  await requireNotLinkedElsewhere(place, key, current)
   const identity = await settledIdentity(place, key, current, history)
   const name = versionName(identity, '')
   await inVersions(place, key, async () => {
