@@ -77,7 +77,7 @@ describe('a file of somebody else that a file user has linked into the bucket', 
       code: 'AccessDenied',
       message: expect.stringContaining('namespace.linked_file_uids'),
     })
-    expect(isLinkedFile(error)).toBe(true)
+    expect(isLinkedFile(error as NamespaceError)).toBe(true)
     expect(await attributeOf('theirs')).toBeUndefined()
     expect(await stat(theirs, { bigint: true })).toMatchObject({ ctimeNs: before.ctimeNs, nlink: 2n })
   })

@@ -53,8 +53,8 @@ export const linkedFile = ({ found: { stat } }: Located): NamespaceError =>
   })
 
 /** Was it refused for its other names, whoever asks? */
-export const isLinkedFile = (error: unknown): error is NamespaceError =>
-  error instanceof NamespaceError && error.code === 'AccessDenied' && error.detail.Links !== undefined
+export const isLinkedFile = ({ code, detail }: NamespaceError): boolean =>
+  code === 'AccessDenied' && detail.Links !== undefined
 
 function isVersion(place: Place, key: string, path: string): boolean {
   const { path: plain, alias } = keyPath(key)
