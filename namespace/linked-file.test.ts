@@ -6,7 +6,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFi
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { NamespaceError } from './errors.ts'
-import type { FileCalls, Stat } from './files.ts'
+import { type FileCalls, FileError, type Stat } from './files.ts'
 import { isLinkedFile } from './linked-file.ts'
 import { openPosixFiles } from './posix-files.ts'
 import { alice, codeOf, type DocsFixture, get, listAll, openDocs, plain, put } from './testing/fixture.ts'
@@ -278,6 +278,38 @@ test("somebody else's file that is linked over a key while it is archived is rea
   )
   expect(archived).toBeGreaterThan(0)
   expect(await attributeOf('theirs')).toBeUndefined()
+})
+
+test("somebody else's file that is linked over a key on a mount inside the bucket while its bytes are copied is no version", async () => {
+  await version('Enabled')
+  const pausing = pausingFiles()
+  const openFiles: PausingFiles['openFiles'] = (path, options) => {
+    const files = pausing.openFiles(path, options)
+    const link = (_: string, target: string) => Promise.reject(new FileError('EXDEV', 'linkat', target))
+    return { ...files, as: (identity) => ({ ...files.as(identity), link }) }
+  }
+  const worker = (await fixture.another({ openFiles })).as(alice)
+  let refused = 0
+  for (let calls = 0, isOver = false; !isOver; calls += 1) {
+    const key = `k${calls}`
+    await writeFile(inBucket(key), 'first!')
+    isOver = true
+    const swap = async (): Promise<void> => {
+      isOver = false
+      await link(theirs, inBucket('new'))
+      await rename(inBucket('new'), inBucket(key))
+    }
+    pausing.pauseAfter(calls, swap, 'keeping its locks')
+    if ((await codeOf(overwrite(worker, key))) === 'SlowDown') refused += 1
+    await pausing.forget()
+    for (const versionId of await idsOf(key)) {
+      const object = await namespace.objects.open({ ...at, key, versionId }).catch(() => undefined)
+      expect(['first!', 'over it', undefined], pausing.log().join('\n')).toContain(object?.small?.toString())
+      await object?.close()
+    }
+    await rm(inBucket(key), { force: true })
+  }
+  expect(refused).toBeGreaterThan(0)
 })
 
 const versionOf = (key: string): string => inBucket(`.s3/versions/${key}/.%@0mj8k2x1f3-null`)
