@@ -160,6 +160,12 @@ const Namespace = Type.Object(
       'The storage below the tree is encrypted by whoever runs it. Only then is SSE-S3 (AES256) accepted and told to clients; Causeway encrypts nothing itself.',
       false,
     ),
+    linked_file_uids: Type.Array(Type.Integer({ minimum: 0, maximum: POSIX_ID_MAX }), {
+      description:
+        'identity.enforcement "service": uids whose files are read although they have a second name (hard link), such as that of a backup. Of everybody else such a file may be one that somebody has linked and may not read, and is refused. Never the gateway\'s own uid.',
+      expected: `a list of whole numbers from 0 to ${POSIX_ID_MAX} such as [34]`,
+      default: [],
+    }),
     threads: autoOrCount(
       'File-system threads per worker and mount. auto: as many as cores on a local file system, 32 on a network one.',
       512,

@@ -1,5 +1,5 @@
 /** Enforcement `kernel`: the file system decides what a user may do over S3. Needs root, to start a process of another account. */
-import { chmod, chown, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type KernelTree, openKernelTree, serviceId } from './testing/kernel-tree.ts'
@@ -133,6 +133,16 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     // The directory, and two files.
     expect(await tree.upkeep('unlisted')).toBe(before + 3)
     expect(await answerOf(ask(alice, 'list', 'mixed'))).toEqual(['closed/c', 'd', 'open/a', 'open/b'])
+  })
+
+  test('a hard link is read by whoever may read the file, and by nobody else', async () => {
+    const theirs = on('theirs')
+    await writeFile(theirs, 'secret', { mode: 0o600 })
+    await chown(theirs, uidOf(carol), uidOf(carol))
+    await link(theirs, on('docs/linked'))
+    expect(await ask(alice, 'get', 'docs', 'linked')).toMatchObject({ message: expect.stringContaining('EACCES') })
+    await chmod(theirs, 0o644)
+    expect(await answerOf(ask(alice, 'get', 'docs', 'linked'))).toBe('secret')
   })
 
   test('groups and the rights of a directory hold as they do for its file users', async () => {

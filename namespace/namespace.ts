@@ -47,6 +47,7 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
+export { isLinkedFile } from './linked-file.ts'
 export { isKeptBySticky, type Permission } from './mode-bits.ts'
 export {
   identityFaults,
@@ -81,6 +82,11 @@ export type NamespaceOptions = RootOptions & {
   readonly problems: (problem: Problem) => void
   /** Told of each file and directory that a listing leaves out because its reader may not see it. */
   readonly unlisted?: (() => void) | undefined
+  /**
+   * Whether a file of this uid that only file users have written is read although it has another name, a hard link. Default: none is, except with
+   * `kernel`, where the file system says who may read it.
+   */
+  readonly mayBeLinked?: ((uid: number) => boolean) | undefined
   readonly lockTimeoutMs?: number
   /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
   readonly announces?: boolean
@@ -149,6 +155,7 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
       lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
       problems: options.problems,
       unlisted: options.unlisted ?? (() => undefined),
+      mayBeLinked: options.mayBeLinked ?? (() => options.kernel !== undefined),
       now: Date.now,
       nonce,
     },
