@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Group } from './directory/users.ts'
+import type { Group } from './group.ts'
 import type { Person } from './person.ts'
 
 /** A group as the owner of a bucket. In a Windows domain it is its SID: one that is made again with the name owns nothing of it. */

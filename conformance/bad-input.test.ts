@@ -3,7 +3,7 @@
  * and a request id, leaves no temporary behind, and changes nothing: the object that was there still is.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { link as hardLink, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -737,6 +737,23 @@ describe('what somebody has planted in the tree', () => {
     expect((await sendOnce(instance, { method: 'GET', target: '/bad/link-2' })).text).toBe('object')
     expect(await readFile(join(secret(), 'file'), 'utf8')).toBe('not for you')
   })
+})
+
+test('a file of somebody else under a second name is not read or copied, and stays when its name here goes', async () => {
+  const theirs = join(instance.directory, 'theirs')
+  await writeFile(theirs, 'not for you')
+  await hardLink(theirs, join(bucketDirectory, 'second'))
+  const started = Date.now()
+  const got = await sendOnce(instance, { method: 'GET', target: '/bad/second' })
+  expectRefusal(got, 403, 'AccessDenied', started)
+  expect(got.text).toMatch(/<Message>This file has another name .*<Links>2<\/Links>/)
+  expect((await sendOnce(instance, { method: 'HEAD', target: '/bad/second' })).status).toBe(403)
+  const headers = { 'x-amz-copy-source': '/bad/second' }
+  expectRefusal(await sendOnce(instance, { method: 'PUT', target: '/bad/copy', headers }), 403, 'AccessDenied', started)
+  const listed = await sendOnce(instance, { method: 'GET', target: '/bad?list-type=2&prefix=second' })
+  expect(listed.text).toContain('<Key>second</Key>')
+  expect((await sendOnce(instance, { method: 'DELETE', target: '/bad/second' })).status).toBe(204)
+  expect(await readFile(theirs, 'utf8')).toBe('not for you')
 })
 
 describe('HTTP that is none', () => {

@@ -31,19 +31,22 @@ import {
   unsignedChunks,
 } from './chunked.ts'
 import { type Answer, openConnection, type RawRequest, requestText, sendOnce } from './connection.ts'
-import { type Instance, startInstance } from './instance.ts'
+import type { Instance } from './instance.ts'
 import { crc32Of, md5, randomBytesOf } from './random.ts'
 import { encodePath, type Signed } from './sign.ts'
+import { type SuiteUsers, suiteUsers } from './suite-users.ts'
 
 const run = promisify(execFile)
 const MiB = 1024 * 1024
 const Bucket = 'clients'
 
+let users: SuiteUsers
 let instance: Instance
 let s3: S3Client
 
 beforeAll(async () => {
-  instance = await startInstance({ config: { listen: { domain: 's3.localhost' } } })
+  users = await suiteUsers()
+  instance = await users.start({ config: { listen: { domain: 's3.localhost' } } })
   s3 = instance.s3()
   await s3.send(new CreateBucketCommand({ Bucket }))
 }, 150_000)
@@ -51,6 +54,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const errors = await instance?.errors()
   await instance?.stop()
+  await users?.stop()
   expect(errors).toEqual([])
 })
 

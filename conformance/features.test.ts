@@ -4,8 +4,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Instance, projectDirectory, startInstance } from './instance.ts'
+import { type Instance, projectDirectory } from './instance.ts'
+import { type SuiteUsers, suiteUsers } from './suite-users.ts'
 
+let users: SuiteUsers
 let instance: Instance
 let work: string
 
@@ -14,13 +16,15 @@ beforeAll(async () => {
     const path = join(projectDirectory, '.venv/bin', program)
     expect(existsSync(path), `${path} is missing: run scripts/setup-conformance once`).toBe(true)
   }
-  instance = await startInstance()
+  users = await suiteUsers()
+  instance = await users.start()
   work = join(instance.directory, 'work')
   await mkdir(work)
 }, 200_000)
 
 afterAll(async () => {
   await instance?.stop()
+  await users?.stop()
 })
 
 const environment = () => ({ ...instance.env, AWS_EC2_METADATA_DISABLED: 'true', HOME: work })

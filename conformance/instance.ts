@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { stringify } from 'smol-toml'
 import { findClientEnv } from '../gateway/cli/client-env.ts'
+import { asService } from './as-service.ts'
 import type { Credentials } from './sign.ts'
 
 export const projectDirectory = fileURLToPath(new URL('..', import.meta.url))
@@ -25,6 +26,10 @@ export type InstanceOptions = {
   readonly beside?: Instance
   /** What starts it. Default scripts/start of this project. */
   readonly program?: readonly string[]
+  /** Uid and gid of an ordinary account with the capabilities of enforcement `kernel`, in whose tree everybody may make buckets. Needs root. */
+  readonly account?: number
+  /** Whose key `credentials` is, by name: for users of a domain. Default: the user that the first start makes. */
+  readonly operator?: string
   /** Sections and keys of the configuration file, beside those that a test instance needs. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, string | number | boolean | readonly string[]>>>>
   /** Another tree than `tree` in the instance's own directory: a mount. It stays when the instance goes. */
@@ -46,18 +51,20 @@ export type Instance = {
   readonly tree: string
   /** Path style, one attempt, keeps connections alive. Destroyed by `stop`. */
   s3(options?: S3ClientConfig): S3Client
-  /** For processes: the variables of client.env. */
+  /** For processes: the variables that client.env has. */
   readonly env: Readonly<Record<string, string>>
-  /** A key of another user, made on the command line. */
+  /** A key of another user, made on the command line. Throws where the command does not make one. */
   createKey(user: string): Promise<Credentials>
   /** `causeway <command…> --config … --data …`, never throws for a failure of it. */
-  causeway(command: readonly string[]): Promise<{ readonly exitCode: number | undefined; readonly stdout: string }>
+  causeway(command: readonly string[]): Promise<CommandResult>
   /** Worker processes that live now. */
   workerPids(): readonly number[]
   /** The gateway, its workers, nginx and its workers. */
   allPids(): readonly number[]
   /** Lines of the gateway's own log at level error, and what it said on standard error. */
   errors(): Promise<readonly string[]>
+  /** All that the gateway, its workers and nginx have written to standard output and standard error. */
+  output(): string
   /** SIGKILL to every process at once: what a power switch leaves of the processes. */
   crash(): Promise<void>
   /** Serves the same directory on the same port again, after `crash`. */
@@ -65,6 +72,15 @@ export type Instance = {
   /** Ends it, by force after some time, and removes the directory. */
   stop(): Promise<void>
 }
+
+export type CommandResult = {
+  readonly exitCode: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Half of what a command takes is reading the program: what was compiled once is taken from there. */
+const environment = { NODE_COMPILE_CACHE: join(projectDirectory, 'node_modules/.cache/compiled') }
 
 const READY_TIMEOUT_MS = 120_000 // a first start on a fresh machine installs
 const STOP_TIMEOUT_MS = 20_000
@@ -95,11 +111,33 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
   await writeFile(configFile, configText(directory, options))
   // --data would put the tree below the directory, too.
   const place = ['--config', configFile, ...(hasOwnTree(options) ? ['--data', directory] : [])]
-  const { program = [join(projectDirectory, 'scripts/start')] } = options
-  let gateway = await serve(directory, [...program, ...place, '--port', String(port)])
+  const { account } = options
+  if (account !== undefined) await giveTo(account, directory)
+  const asAccount = account === undefined ? ['env'] : asService(account, account)
+  const command = join(projectDirectory, 'scripts/causeway')
+  const { program = account === undefined ? [join(projectDirectory, 'scripts/start')] : [command, 'serve'] } = options
+  let gateway = await serve(directory, [...asAccount, ...program, ...place, '--port', String(port)])
 
-  const clientEnv = join(directory, hasOwnTree(options) ? 'client.env' : 'state/client.env')
-  const env = (await findClientEnv(clientEnv)) ?? {}
+  const causeway = async (input: readonly string[]): Promise<CommandResult> => {
+    const [file = '', ...rest] = [...asAccount, command, ...input, ...place]
+    const { exitCode, stdout, stderr } = await execa(file, rest, {
+      reject: false,
+      stdin: 'ignore',
+      timeout: 60_000,
+      env: environment,
+    })
+    return { exitCode, stdout, stderr }
+  }
+  const createKey = async (user: string): Promise<Credentials> => keyOf(await causeway(['keys', 'create', user]))
+  const madeEnv = async (user: string) =>
+    envOf({ key: await createKey(user), port, caFile: join(directory, 'state/ca.pem') })
+  const env =
+    options.operator === undefined
+      ? await findClientEnv(join(directory, hasOwnTree(options) ? 'client.env' : 'state/client.env'))
+      : await madeEnv(options.operator).catch(async (error: unknown) => {
+          await end(gateway)
+          throw error
+        })
   const caFile = required(env, 'AWS_CA_BUNDLE')
   const authority = await readFile(caFile)
   const credentials: Credentials = {
@@ -109,14 +147,6 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
   const endpoint = required(env, 'AWS_ENDPOINT_URL')
   const region = required(env, 'AWS_REGION')
   const clients: S3Client[] = []
-  const causeway = async (command: readonly string[]) => {
-    const { exitCode, stdout } = await execa(join(projectDirectory, 'scripts/causeway'), [...command, ...place], {
-      reject: false,
-      stdin: 'ignore',
-      timeout: 60_000,
-    })
-    return { exitCode, stdout }
-  }
 
   return {
     endpoint,
@@ -127,7 +157,7 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
     authority,
     directory,
     tree: options.root ?? options.beside?.tree ?? join(directory, 'tree'),
-    env,
+    env: env ?? {},
     s3(changes = {}) {
       const client = new S3Client({
         endpoint,
@@ -141,11 +171,7 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
       clients.push(client)
       return client
     },
-    async createKey(user) {
-      const { stdout } = await causeway(['keys', 'create', user])
-      const value = (name: string) => new RegExp(`^${name}=(.+)$`, 'm').exec(stdout)?.[1] ?? ''
-      return { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') }
-    },
+    createKey,
     causeway,
     workerPids: () => descendants(gateway.pid).filter((pid) => commandLine(pid).includes('--worker=')),
     allPids: () => [gateway.pid, ...descendants(gateway.pid)],
@@ -153,6 +179,7 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
       const log = await readFile(join(directory, 'state/gateway.log'), 'utf8').catch(() => '')
       return [...log.split('\n').filter((line) => /^\{"level":"?(?:50|60|error|fatal)/.test(line)), ...gateway.said()]
     },
+    output: () => gateway.output(),
     async crash() {
       const pids = [gateway.pid, ...descendants(gateway.pid)]
       for (const pid of pids) kill(pid, 'SIGKILL')
@@ -167,6 +194,14 @@ async function startIn(directory: string, options: InstanceOptions): Promise<Ins
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+async function giveTo(account: number, directory: string): Promise<void> {
+  const tree = join(directory, 'tree')
+  await mkdir(tree, { recursive: true })
+  for (const path of [directory, tree]) await chown(path, account, account)
+  await chmod(directory, 0o755)
+  await chmod(tree, 0o1777)
 }
 
 const hasOwnTree = ({ beside, root }: InstanceOptions): boolean => beside === undefined && root === undefined
@@ -194,13 +229,19 @@ function configText(directory: string, { workers = 2, config = {}, beside, root 
   return stringify(Object.fromEntries(merged))
 }
 
-type Gateway = { readonly child: ChildProcess; readonly pid: number; said(): readonly string[] }
+type Gateway = {
+  readonly child: ChildProcess
+  readonly pid: number
+  said(): readonly string[]
+  output(): string
+}
 
 async function serve(directory: string, command: readonly string[]): Promise<Gateway> {
   // A test run that is killed itself takes the gateway along.
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...command], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   })
   let [output, complaints, beforeReady] = ['', '', 0]
   child.stdout.on('data', (piece) => {
@@ -218,6 +259,7 @@ async function serve(directory: string, command: readonly string[]): Promise<Gat
         .slice(beforeReady)
         .split('\n')
         .filter((line) => line !== ''),
+    output: () => output + complaints,
   }
   const endWithUs = () => child.kill('SIGTERM')
   process.once('exit', endWithUs)
@@ -270,8 +312,29 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-function required(env: Readonly<Record<string, string>>, name: string): string {
-  const value = env[name]
+/** What client.env has where the first start makes a user. */
+function envOf({ key, port, caFile }: { readonly key: Credentials; readonly port: number; readonly caFile: string }) {
+  const region = 'us-east-1'
+  return {
+    AWS_ENDPOINT_URL: `https://127.0.0.1:${port}`,
+    AWS_ACCESS_KEY_ID: key.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_CA_BUNDLE: caFile,
+    NODE_EXTRA_CA_CERTS: caFile,
+  }
+}
+
+/** What `keys create` and `keys rotate` have shown. Throws with what they said where there is no key. */
+export function keyOf({ stdout, stderr }: CommandResult): Credentials {
+  const [, accessKeyId, secretAccessKey] = /^AWS_ACCESS_KEY_ID=(.+)\nAWS_SECRET_ACCESS_KEY=(.+)$/.exec(stdout) ?? []
+  if (accessKeyId === undefined || secretAccessKey === undefined) throw new Error(`There is no key: ${stderr}`)
+  return { accessKeyId, secretAccessKey }
+}
+
+function required(env: Readonly<Record<string, string>> | undefined, name: string): string {
+  const value = env?.[name]
   if (value === undefined) throw new Error(`client.env does not say ${name}`)
   return value
 }

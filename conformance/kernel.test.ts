@@ -3,7 +3,6 @@
  * file with uids, and file users beside them. Needs root, to start another account. NAMESPACE_ROOT names a mount for the tree.
  */
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { Agent } from 'node:https'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -13,13 +12,12 @@ import {
   ListObjectsV2Command,
   PutBucketPolicyCommand,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { parse, stringify } from 'smol-toml'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { asService } from './as-service.ts'
-import { freePort, projectDirectory } from './instance.ts'
+import { freePort, type Instance, projectDirectory, startInstance } from './instance.ts'
 
 const service = 29_998
 const staff = 43_000
@@ -30,58 +28,25 @@ const people = {
 } as const
 type Person = keyof typeof people
 
-let directory: string
-let tree: string
-let port: number
-let gateway: ReturnType<typeof serve>
+let gateway: Instance
+let root: string | undefined
 const clients = new Map<Person, S3Client>()
 
-const program = join(projectDirectory, 'scripts/causeway')
-const [setpriv = '', ...prefix] = asService(service, service)
-const place = () => ['--config', join(directory, 'causeway.toml')]
-const on = (...path: readonly string[]): string => join(tree, ...path)
+const on = (...path: readonly string[]): string => join(gateway.tree, ...path)
 
-const causeway = async (...command: readonly string[]) => {
-  const { stdout, stderr, exitCode } = await execa(setpriv, [...prefix, program, ...command, ...place()], {
-    reject: false,
-    stdin: 'ignore',
-  })
-  return { stdout, stderr, exitCode }
-}
-
-function serve() {
-  return execa(setpriv, [...prefix, program, 'serve', ...place()], { reject: false, stdin: 'ignore' })
-}
-
-async function started(): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let said = ''
-    gateway.stdout?.on('data', (piece) => {
-      said += piece
-      if (/^ready /m.test(said)) resolve()
-    })
-    gateway.then(({ stderr }) => reject(new Error(stderr)))
-  })
-}
-
-async function clientOf(person: Person): Promise<S3Client> {
-  const { stdout } = await causeway('keys', 'create', person)
-  const [, accessKeyId = '', secretAccessKey = ''] =
-    /^AWS_ACCESS_KEY_ID=(\w+)\nAWS_SECRET_ACCESS_KEY=(\w+)$/m.exec(stdout) ?? []
-  const httpsAgent = new Agent({ ca: await readFile(join(directory, 'state/ca.pem')), keepAlive: true })
-  return new S3Client({
-    endpoint: `https://127.0.0.1:${port}`,
-    region: 'us-east-1',
-    credentials: { accessKeyId, secretAccessKey },
-    forcePathStyle: true,
-    maxAttempts: 1,
-    requestHandler: { httpsAgent },
-  })
+/** As an instance makes its own; undefined: it does. */
+async function makeRoot(): Promise<string | undefined> {
+  const mount = process.env.NAMESPACE_ROOT
+  if (mount === undefined) return undefined
+  const made = await mkdtemp(join(mount, 'causeway-'))
+  await chown(made, service, service)
+  await chmod(made, 0o1777)
+  return made
 }
 
 /** As an administrator edits the file. */
 async function giveUids(): Promise<void> {
-  const path = join(directory, 'state/users.toml')
+  const path = join(gateway.directory, 'state/users.toml')
   const { users } = parse(await readFile(path, 'utf8')) as { users: { name: string }[] }
   const withUids = users.map((user) => ({ ...user, ...people[user.name as Person] }))
   await writeFile(path, stringify({ users: withUids }))
@@ -104,27 +69,16 @@ const refused = (person: Person) =>
 
 describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   beforeAll(async () => {
-    directory = await mkdtemp('/tmp/causeway-kernel-')
-    tree = await mkdtemp(join(process.env.NAMESPACE_ROOT ?? '/tmp', 'causeway-tree-'))
-    port = await freePort()
-    const identity = { enforcement: 'kernel', file_mode: '0640' }
-    const sections = {
-      namespace: { root: on() },
-      state: { directory: join(directory, 'state') },
-      listen: { https: `127.0.0.1:${port}` },
-      pool: { workers: 2 },
-      log: { file: join(directory, 'state/gateway.log'), level: 'debug' },
-      identity,
-    }
-    await writeFile(join(directory, 'causeway.toml'), stringify(sections))
-    await chmod(directory, 0o755)
-    await mkdir(join(directory, 'state'))
-    for (const path of [tree, join(directory, 'state')]) await chown(path, service, service)
-    // Who may write the root may make buckets.
-    await chmod(on(), 0o1777)
-    gateway = serve()
-    await started()
-    for (const person of ['alice', 'bob', 'nobody'] as const) clients.set(person, await clientOf(person))
+    root = await makeRoot()
+    gateway = await startInstance({
+      account: service,
+      ...(root !== undefined && { root }),
+      operator: 'alice',
+      config: { identity: { enforcement: 'kernel', file_mode: '0640' }, log: { level: 'debug' } },
+    })
+    clients.set('alice', gateway.s3())
+    for (const person of ['bob', 'nobody'] as const)
+      clients.set(person, gateway.s3({ credentials: await gateway.createKey(person) }))
     await giveUids()
     // The users' file is looked at once a second.
     await vi.waitFor(() => s3('alice').send(new CreateBucketCommand({ Bucket: 'docs' })), 10_000)
@@ -139,10 +93,8 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   }, 120_000)
 
   afterAll(async () => {
-    for (const client of clients.values()) client.destroy()
-    gateway?.kill('SIGTERM')
-    await gateway
-    for (const path of [tree, directory]) if (path !== undefined) await rm(path, { recursive: true, force: true })
+    await gateway?.stop()
+    if (root !== undefined) await rm(root, { recursive: true, force: true })
   })
 
   test('what a user puts is theirs for file users, with the mode that is configured', async () => {
@@ -164,6 +116,29 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
     expect(await outcome(s3('bob').send(new ListObjectsV2Command({ Bucket: 'docs' })))).toBe(refused('bob'))
     expect(await outcome(s3('bob').send(new DeleteBucketCommand({ Bucket: 'docs' })))).toMatch(
       /^AccessDenied|^BucketNotEmpty/,
+    )
+  })
+
+  test('explain and the log say which part of the way to a file refuses', async () => {
+    await put('alice', 'b/note', 'hello')
+    expect(await outcome(get('bob', 'b/note'))).toBe(refused('bob'))
+    const files = await vi.waitFor(async () => {
+      const lines = (await readFile(join(gateway.directory, 'state/gateway.log'), 'utf8'))
+        .split('\n')
+        .filter((line) => line)
+      const denied = lines.map((line) => JSON.parse(line)).find(({ msg, key }) => msg === 'denied' && key === 'b/note')
+      expect(denied).toMatchObject({ user: 'bob', action: 's3:GetObject', posix: { uid: people.bob.uid } })
+      return denied.files
+    }, 10_000)
+    expect(files).toEqual({
+      path: expect.stringContaining(on('docs')),
+      mode: expect.any(String),
+      text: 'other may not search',
+    })
+    const { stdout, exitCode } = await gateway.causeway(['explain', '--as', 'bob', 's3:GetObject', 'docs/b/note'])
+    expect([stdout.split('\n').at(-1), exitCode]).toEqual([`denied: ${files.path} (${files.mode}): ${files.text}`, 1])
+    expect((await gateway.causeway(['explain', '--as', 'alice', 's3:GetObject', 'docs/b/note'])).stdout).toMatch(
+      /\nallowed: alice owns the bucket$/,
     )
   })
 
@@ -202,18 +177,21 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   })
 
   test('an administrator’s mistake is told in a sentence', async () => {
-    expect(await causeway('buckets', 'create', 'made', '--owner', 'alice')).toMatchObject({
+    expect(await gateway.causeway(['buckets', 'create', 'made', '--owner', 'alice'])).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/a bucket is a directory of its user/),
     })
     await mkdir(on('given'))
     await chown(on('given'), people.bob.uid, people.bob.gid)
-    expect(await causeway('buckets', 'map', 'given', on('given'), '--owner', 'bob')).toMatchObject({
+    expect(await gateway.causeway(['buckets', 'map', 'given', on('given'), '--owner', 'bob'])).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining(`install -d -o ${service} -g ${service} -m 0700 '${on('given/.s3')}'`),
     })
-    await execa('install', ['-d', '-o', String(service), '-g', String(service), '-m', '0700', on('given/.s3')])
-    expect(await causeway('buckets', 'map', 'given', on('given'), '--owner', 'bob')).toMatchObject({ exitCode: 0 })
+    await mkdir(on('given/.s3'), { mode: 0o700 })
+    await chown(on('given/.s3'), service, service)
+    expect(await gateway.causeway(['buckets', 'map', 'given', on('given'), '--owner', 'bob'])).toMatchObject({
+      exitCode: 0,
+    })
     await s3('bob').send(new PutObjectCommand({ Bucket: 'given', Key: 'k', Body: 'x' }))
     expect((await stat(on('given/k'))).uid).toBe(people.bob.uid)
   })
@@ -226,6 +204,7 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
   })
 
   test('root, and a process without the capabilities, do not serve such a tree', async () => {
+    const { directory } = gateway
     const other = join(directory, 'other.toml')
     await writeFile(
       other,
@@ -237,10 +216,14 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
       }),
     )
     const started = (command: readonly string[]) =>
-      execa(command[0] ?? '', [...command.slice(1), program, 'serve', '--config', other], {
-        reject: false,
-        stdin: 'ignore',
-      })
+      execa(
+        command[0] ?? '',
+        [...command.slice(1), join(projectDirectory, 'scripts/causeway'), 'serve', '--config', other],
+        {
+          reject: false,
+          stdin: 'ignore',
+        },
+      )
     expect(await started(['env'])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/runs as root/) })
     await mkdir(join(directory, 'other'), { recursive: true })
     await chown(join(directory, 'other'), service, service)

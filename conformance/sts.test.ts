@@ -1,19 +1,21 @@
 /** Temporary keys for a directory password, through https, nginx and the pool: boto3, the aws cli, and a second gateway of the tree. */
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ListBucketsCommand } from '@aws-sdk/client-s3'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createLocalUser, openSessions, readMasterKey, type User } from '../auth/auth.ts'
-import { type Instance, projectDirectory, startInstance } from './instance.ts'
+import { openSessions, readMasterKey } from '../auth/auth.ts'
+import { type Instance, projectDirectory } from './instance.ts'
+import { type SuiteUser, type SuiteUsers, suiteUsers } from './suite-users.ts'
 
-const password = 'open +sesame&=%ä'
+const password = 'Open +sesame&=%ä'
 
+let users: SuiteUsers
 let instance: Instance
 let second: Instance
-let dora: User
+let dora: SuiteUser
 const secrets: string[] = [
   password,
   encodeURIComponent(password),
@@ -26,18 +28,17 @@ beforeAll(async () => {
     expect(existsSync(path), `${path} is missing: run scripts/setup-conformance once`).toBe(true)
   }
   const config = { limits: { password_trials_per_minute: 3 }, log: { level: 'debug' } }
-  instance = await startInstance({ config })
-  second = await startInstance({ beside: instance })
-  dora = await createLocalUser(usersFile(), { name: 'dora', password })
-  await sleep(1100) // until every worker has looked at the file
+  users = await suiteUsers()
+  instance = await users.start({ config })
+  second = await users.start({ beside: instance })
+  dora = await users.add(instance, 'dora', password)
 }, 200_000)
 
 afterAll(async () => {
   await second?.stop()
   await instance?.stop()
+  await users?.stop()
 })
-
-const usersFile = () => join(instance.directory, 'state/users.toml')
 
 /** STS gives none that is so short; but whoever has the master key makes the same. */
 async function session(seconds: number) {
@@ -111,9 +112,8 @@ test('a session holds on every gateway of the tree, and ends on all of them when
       ),
     )
   expect(await asked()).toEqual(Array(8).fill('listed'))
-  const text = await readFile(usersFile(), 'utf8')
-  await writeFile(usersFile(), text.replace('name = "dora"', 'name = "dora"\ndisabled = true'))
-  await sleep(2000)
+  await users.disable(instance, 'dora')
+  await sleep(3000)
   expect(await asked()).toEqual(Array(8).fill('InvalidAccessKeyId'))
 })
 

@@ -6,7 +6,7 @@ import { sign } from 'aws4'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import Type from 'typebox'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Directory, Identity } from '#auth'
 import { type AppOptions, createApp } from './app.ts'
 import { loadConfig } from './config.ts'
@@ -361,6 +361,28 @@ describe('who may', () => {
     expect(denials()).toHaveLength(1)
     await signed({ method: 'GET', path: '/photos/k' }, bob)
     expect(denials()).toHaveLength(2)
+  })
+
+  it('with enforcement kernel the log says which file refuses, after the answer', async () => {
+    const store = createMemoryNamespace()
+    await store.as(alice).buckets.create('photos', { ownership: { rule: 'BucketOwnerEnforced' } })
+    await app.close()
+    const file = { path: '/t/photos/k', type: 'file', mode: 0o600, uid: 0, gid: 0, acl: undefined } as const
+    await start({
+      config: loadConfig(undefined, { identity: { enforcement: 'kernel' } }, {}),
+      namespace: {
+        as: (caller) => store.as(caller ?? { canonicalId: '', displayName: '' }),
+        path: async () => ({ kind: 'whole', components: [file] }),
+      },
+      directory: directoryOf({ ...alice, posix: { uid: 1000, gid: 1000, groups: [] } }),
+    })
+    perform = () => Promise.reject(new GatewayError('AccessDenied'))
+    await signed({ method: 'GET', path: '/photos/k' })
+    await vi.waitFor(() =>
+      expect(lines.filter(({ msg }) => msg === 'denied')).toMatchObject([
+        { user: 'alice', files: { path: '/t/photos/k', mode: '-rw------- 0:0', text: 'other may not read' } },
+      ]),
+    )
   })
 
   it('a copy needs a right to its source as well', async () => {

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import type { Directory, Identity, SealedTokens, Sessions } from '#auth'
-import type { Caller, Namespace } from '#namespace'
+import type { Caller, Namespace, OpenNamespace } from '#namespace'
 import { answerError } from './answer-error.ts'
 import type { AuditFile } from './audit-file.ts'
 import { authenticate } from './authenticate.ts'
@@ -24,6 +24,7 @@ import type { Call, Operation } from './operation.ts'
 import { type CallOptions, operationCall } from './operation-call.ts'
 import { passwordTrials } from './password-trials.ts'
 import { allowBody } from './precheck-answer.ts'
+import { refusalByFiles } from './refusal-by-files.ts'
 import { hostId } from './request-id.ts'
 import { createRouter } from './router.ts'
 import { parseS3Request, type S3Request } from './s3-request.ts'
@@ -33,7 +34,11 @@ import { discardUnreadBody } from './unread-body.ts'
 export type AppOptions = {
   readonly config: Pick<Config, 'identity' | 'listen' | 'limits' | 's3' | 'log' | 'namespace'>
   /** `as(undefined)`: anonymous. */
-  readonly namespace: { as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace }
+  readonly namespace: {
+    as(caller: Caller | undefined, options: { readonly forOneRequest: true }): Namespace
+    /** To say which file refuses, with enforcement `kernel`. */
+    readonly path?: OpenNamespace['path']
+  }
   readonly directory: Directory
   /** Sealed with the tree's master key, so that any worker opens what another one made. */
   readonly tokens: SealedTokens
@@ -59,7 +64,16 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { config, namespace, directory, sessions, tokens, log, metrics, audit } = options
   const { behindNginx = false, now = () => new Date() } = options
   const { limits, listen, identity, s3 } = config
-  const exchanges = exchangeLog({ log, metrics, audit, keys: config.log.keys, behindNginx, now })
+  const refusing = refusalByFiles(identity, namespace.path)
+  const exchanges = exchangeLog({
+    log,
+    metrics,
+    audit,
+    keys: config.log.keys,
+    behindNginx,
+    now,
+    refusalByFiles: refusing,
+  })
   const route = createRouter(options.operations)
   const callerOf = callersOf(identity.enforcement)
   const treeOf = (who: Identity | undefined) => namespace.as(who && callerOf(who), { forOneRequest: true })

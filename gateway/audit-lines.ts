@@ -1,5 +1,6 @@
 /** A request that has ended → its lines in the audit file. Pure; called only where there is such a file. */
 import { AuthError, type Decision, type Identity } from '#auth'
+import { NamespaceError } from '#namespace'
 import type { Resource } from './access.ts'
 import { actionOn } from './decide-access.ts'
 import type { Front } from './front.ts'
@@ -37,7 +38,7 @@ export type AuditedOutcome = {
   readonly ms: number
 }
 
-/** allow, deny: what was decided, `reason` is the line that did. refuse: it ended before, or in spite of it; `reason` is S3's code. */
+/** allow, deny: what was decided, `reason` is the line that did. refuse: it ended before, or in spite of it; `reason` is S3's code, or the namespace's sentence. */
 type Verdict = {
   readonly action: string | undefined
   readonly resource: string | undefined
@@ -81,7 +82,7 @@ export function auditLines(audited: AuditedRequest, outcome: AuditedOutcome): re
     .sort((one, other) => Number(one.decision.allow) - Number(other.decision.allow))
   const line = {
     ...who,
-    ...(verdictOf(main, outcome) ?? { ...questionOf(main ?? asWhole(audited)), ...withoutDecision(keys, code) }),
+    ...(verdictOf(main, outcome) ?? { ...questionOf(main ?? asWhole(audited)), ...withoutDecision(keys, code, error) }),
     ...(also.length > 0 && { also: also.map(lineOf) }),
     status,
     code,
@@ -105,8 +106,13 @@ function verdictOf(main: Decided | undefined, { status, code }: AuditedOutcome):
   return isRefused ? undefined : lineOf(main)
 }
 
-function withoutDecision(keys: readonly Decided[], code: string | undefined): Pick<Verdict, 'verdict' | 'reason'> {
-  if (code !== undefined) return { verdict: 'refuse', reason: code }
+function withoutDecision(
+  keys: readonly Decided[],
+  code: string | undefined,
+  error: unknown,
+): Pick<Verdict, 'verdict' | 'reason'> {
+  // Of what the file system refused, the sentence.
+  if (code !== undefined) return { verdict: 'refuse', reason: error instanceof NamespaceError ? error.message : code }
   if (keys.length === 0) return { verdict: 'allow', reason: 'anybody may' }
   const denied = keys.filter(({ decision }) => !decision.allow).length
   const reason = `${keys.length - denied} of ${keys.length} keys are allowed`

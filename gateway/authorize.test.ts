@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { AuthError, groupOwner, type Identity, parseIdentityPolicy } from '#auth'
-import type { Namespace, Owner } from '#namespace'
+import { type Namespace, NamespaceError, type Owner } from '#namespace'
 import { authorize } from './authorize.ts'
 import { writeBucketDocument } from './bucket-documents.ts'
 import type { Operation } from './operation.ts'
@@ -122,6 +122,25 @@ it('tells who may read but not list neither which keys there are nor which are n
   await expect(ask(namespace, getObject, { ...sent, url: '/photos/other' }).access).rejects.toEqual(denied)
   await writeBucketDocument(namespace, 'photos', 'policy', allowing('s3:*'))
   await expect(ask(namespace, getObject, sent).access).rejects.toMatchObject({ code: 'NoSuchKey' })
+})
+
+it('tells that a file is refused for its second name only who could read it otherwise; who may write may overwrite it', async () => {
+  const { namespace: there } = await bucketHarness()
+  const linked = new NamespaceError('AccessDenied', { message: 'It has another name.', Links: 2 })
+  const namespace = { ...there, objects: { ...there.objects, stat: () => Promise.reject(linked) } }
+  const may = (operation: Operation, identity: Identity) => ask(namespace, operation, { identity }).access
+  const byTag = { Condition: { StringEquals: { 's3:ExistingObjectTag/open': 'yes' } } }
+  await writeBucketDocument(there, 'photos', 'policy', allowing('s3:*', byTag))
+  await expect(may(getObject, alice)).rejects.toBe(linked)
+  for (const operation of [getObject, putObject]) {
+    const refused: unknown = await may(operation, bob).catch((error: unknown) => error)
+    expect(refused).toEqual(denied)
+    expect(refused).not.toBe(linked)
+  }
+  await expect(may(putObject, alice)).resolves.toBeDefined()
+  // As it is when it may be listed, of which a missing object tells.
+  await writeBucketDocument(there, 'photos', 'policy', allowing('s3:ListBucket'))
+  await expect(may(getObject, bob)).rejects.not.toBe(linked)
 })
 
 it('denies everything by a stored policy that is not understood, but for putting another one', async () => {

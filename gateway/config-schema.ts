@@ -160,6 +160,12 @@ const Namespace = Type.Object(
       'The storage below the tree is encrypted by whoever runs it. Only then is SSE-S3 (AES256) accepted and told to clients; Causeway encrypts nothing itself.',
       false,
     ),
+    linked_file_uids: Type.Array(Type.Integer({ minimum: 0, maximum: POSIX_ID_MAX }), {
+      description:
+        'identity.enforcement "service": uids whose files are read although they have a second name (hard link), such as that of a backup. Of everybody else such a file may be one that somebody has linked and may not read, and is refused. Never the gateway\'s own uid.',
+      expected: `a list of whole numbers from 0 to ${POSIX_ID_MAX} such as [34]`,
+      default: [],
+    }),
     threads: autoOrCount(
       'File-system threads per worker and mount. auto: as many as cores on a local file system, 32 on a network one.',
       512,
@@ -255,12 +261,12 @@ const IdentitySection = Type.Object(
       '^[1-9]\\d*(?:s|m|h|d)$',
     ),
     locked_blocks_keys: flag(
-      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords.',
-      false,
+      'A locked account cannot use its access keys. Whoever knows a name can lock its account by wrong passwords, though not through this gateway: false where that must not stop programs.',
+      true,
     ),
     expired_password_blocks_keys: flag(
-      'An account whose password has expired or must be changed cannot use its access keys.',
-      false,
+      'An account whose password has expired or must be changed cannot use its access keys. false where keys outlive passwords.',
+      true,
     ),
     posix_ids: choice(
       'Where uid and gids of directory users come from. sid: made of their SIDs as sssd makes them (ldap_id_mapping); rfc2307: uidNumber and gidNumber; none: they have none. The local provider has them in users_file.',

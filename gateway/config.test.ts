@@ -117,7 +117,7 @@ describe('a mistake is one sentence with the key, the value and what would be ri
     ['[namespace]\ndurability = "fast"', 'namespace.durability is "fast"; it must be one of "strict", "relaxed".'],
     [
       '[namespace]\ndurabilty = "strict"',
-      'namespace.durabilty is not a setting; [namespace] has root, roots, publish_root, durability, directories_max, encrypted_at_rest, threads, call_timeout_seconds.',
+      'namespace.durabilty is not a setting; [namespace] has root, roots, publish_root, durability, directories_max, encrypted_at_rest, linked_file_uids, threads, call_timeout_seconds.',
     ],
     [
       '[listn]\nhttps = ""',

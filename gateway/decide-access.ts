@@ -8,7 +8,7 @@ import {
   isOwner,
   type Question,
 } from '#auth'
-import { type Namespace, NamespaceError, type ObjectStat } from '#namespace'
+import { isLinkedFile, type Namespace, NamespaceError, type ObjectStat } from '#namespace'
 import type { Resource } from './access.ts'
 import type { BucketAccess } from './bucket-access.ts'
 import { withObjectTags } from './condition-context.ts'
@@ -48,7 +48,7 @@ export function actionOn(action: string, { versionId }: Pick<Resource, 'versionI
 }
 
 /** They ask about an object that is there, or tell that it is not. */
-const ABOUT_AN_OBJECT: ReadonlySet<string> = new Set([
+export const ABOUT_AN_OBJECT: ReadonlySet<string> = new Set([
   's3:DeleteObjectTagging',
   's3:GetObject',
   's3:GetObjectAcl',
@@ -70,7 +70,7 @@ const NOT_THERE: ReadonlySet<string> = new Set(['InvalidArgument', 'MethodNotAll
 
 /**
  * Throws NoSuchKey, NoSuchVersion … for an object that is not there, to whoever may know (P-203), ServiceUnavailable where whose it is depends on a
- * directory that does not answer.
+ * directory that does not answer, and AccessDenied with its sentence for a linked file, to whoever could read it otherwise.
  */
 export async function decideAccess(asked: Asked): Promise<Decision> {
   const { identity, access, action, resource, ofNewObject = false } = asked
@@ -96,6 +96,7 @@ export async function decideAccess(asked: Asked): Promise<Decision> {
     conditions: asksForTags ? withObjectTags(asked.context, stat?.tags) : asked.context,
   })
   if (!isAbout || !(looked instanceof NamespaceError)) return decision
+  if (isLinkedFile(looked)) return decision.allow ? Promise.reject(looked) : decision
   // Whoever may list is told that it is not there, and nobody else learns which keys there are. For who may know it ends here: an object that comes in
   // this very moment may be one that they may not read.
   const mayKnow = ownsBucket && decision.allow ? decision : await decideAccess(listingOf(asked))
@@ -123,7 +124,8 @@ async function look({ namespace, resource }: Asked): Promise<ObjectStat | Namesp
   try {
     return await namespace.objects.stat(resource)
   } catch (error) {
-    if (error instanceof NamespaceError && NOT_THERE.has(error.code)) return error
+    // A linked file has no tags that anybody believes, and may be overwritten and deleted as what is not there may be written.
+    if (error instanceof NamespaceError && (NOT_THERE.has(error.code) || isLinkedFile(error))) return error
     throw error
   }
 }

@@ -36,6 +36,12 @@ it('shows the object key as the log may show it', () => {
   expect(denialLine(denial, 'omit').key).toBeUndefined()
 })
 
+it('says which file refuses, by its path where the log may have object keys', () => {
+  const files = { path: '/t/photos/a/b', mode: '-rw------- 0:0', text: 'other may not read' }
+  expect(denialLine(denial, 'plain', files).files).toEqual(files)
+  expect(denialLine(denial, 'hash', files).files).toEqual({ mode: '-rw------- 0:0', text: 'other may not read' })
+})
+
 it('has nobody in it where the caller is anonymous', () => {
   const { user, accessKey, posix } = denialLine({ ...denial, identity: undefined }, 'plain')
   expect([user, accessKey, posix]).toEqual([undefined, undefined, undefined])

@@ -5,6 +5,7 @@ import type { AuditedRequest } from './audit-lines.ts'
 import type { Config } from './config.ts'
 import { actionOn } from './decide-access.ts'
 import { loggedKey } from './log.ts'
+import type { ModeRefusal } from './mode-lines.ts'
 
 export type Denial = {
   readonly requestId: string
@@ -18,9 +19,10 @@ export type Denial = {
 
 const CODE = 'AccessDenied'
 
-/** `keys`: how object keys may stand in logs. */
-export function denialLine(denial: Denial, keys: Config['log']['keys']) {
+/** `keys`: how object keys may stand in logs. `files`: what of the file system refuses. */
+export function denialLine(denial: Denial, keys: Config['log']['keys'], files?: ModeRefusal) {
   const { requestId, identity, action, resource, reason } = denial
+  const path = keys === 'plain' ? files?.path : undefined
   const { accessKeyId: accessKey, userName: user, sid, groups, posix } = identity ?? {}
   return {
     requestId,
@@ -30,6 +32,7 @@ export function denialLine(denial: Denial, keys: Config['log']['keys']) {
     ...resource,
     key: loggedKey(resource?.key ?? '', keys),
     reason,
+    files: files && { path, mode: files.mode, text: files.text },
   }
 }
 

@@ -4,9 +4,9 @@ import type { ActiveDirectoryEvent } from '#auth'
 import { directoryEvents } from './directory-events.ts'
 import { createMetrics, mergeMetrics } from './metrics.ts'
 
-function listening() {
+function listening(level = 'info') {
   const lines: { level: number; msg: string; why?: string }[] = []
-  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  const log = pino({ level }, { write: (line: string) => lines.push(JSON.parse(line)) })
   const metrics = createMetrics({ worker: 0 })
   const tell = directoryEvents(log, metrics)
   const counted = async (name: string) =>
@@ -39,7 +39,7 @@ it('a revocation has a line with the name; the metrics have the reason only', as
   ])
 })
 
-it('latency and answers from memory are numbers, not lines', async () => {
+it('latency and answers from memory are numbers, and no lines of every day', async () => {
   const { lines, tell, counted } = listening()
   tell({ kind: 'hit' })
   tell({ kind: 'asked', question: 'account', seconds: 0.0012, answered: true })
@@ -47,6 +47,19 @@ it('latency and answers from memory are numbers, not lines', async () => {
   expect(await counted('causeway_directory_hits_total{')).toEqual(['causeway_directory_hits_total{worker="0"} 1'])
   expect(await counted('causeway_directory_seconds_count')).toEqual([
     'causeway_directory_seconds_count{question="account",answered="yes",worker="0"} 1',
+  ])
+})
+
+it('at level debug each question and each answer from memory has its line, but for the one of every second', () => {
+  const { lines, tell } = listening('debug')
+  tell({ kind: 'asked', question: 'position', seconds: 0.0003, answered: true })
+  tell({ kind: 'asked', question: 'account', seconds: 0.00123, answered: true })
+  tell({ kind: 'hit' })
+  tell({ kind: 'stale answer', objectGuid: 'guid' })
+  expect(lines).toMatchObject([
+    { level: 20, question: 'account', ms: 1.2, answered: true, msg: 'the domain was asked' },
+    { level: 20, msg: 'a user was known, the domain was not asked' },
+    { level: 20, objectGuid: 'guid', msg: 'a user goes on as last known' },
   ])
 })
 

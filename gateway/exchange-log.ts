@@ -9,6 +9,7 @@ import { type Denial, denialLine, denialWithoutDecision } from './denial-line.ts
 import { beginExchange, type Exchange, elapsedMs, type Outcome } from './exchange.ts'
 import { loggedKey, loggedTarget } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { RefusalByFiles } from './refusal-by-files.ts'
 
 export type ExchangeLogOptions = {
   readonly log: Logger
@@ -18,6 +19,8 @@ export type ExchangeLogOptions = {
   readonly keys: Config['log']['keys']
   readonly behindNginx: boolean
   readonly now: () => Date
+  /** undefined: the file system refuses no user. */
+  readonly refusalByFiles: RefusalByFiles | undefined
 }
 
 export type ExchangeLog = {
@@ -29,9 +32,14 @@ export type ExchangeLog = {
 }
 
 export function exchangeLog(options: ExchangeLogOptions): ExchangeLog {
-  const { log, metrics, audit, keys, behindNginx, now } = options
+  const { log, metrics, audit, keys, behindNginx, now, refusalByFiles } = options
   const tellDenial = (denial: Denial): void => {
     if (log.isLevelEnabled('debug')) log.debug(denialLine(denial, keys), 'denied')
+  }
+  /** After the answer, since it looks at files. */
+  const tellRefusal = async (denial: Denial): Promise<void> => {
+    if (refusalByFiles === undefined || !log.isLevelEnabled('debug')) return tellDenial(denial)
+    log.debug(denialLine(denial, keys, await refusalByFiles(denial)), 'denied')
   }
   return {
     began(raw) {
@@ -54,7 +62,7 @@ export function exchangeLog(options: ExchangeLogOptions): ExchangeLog {
       if (audit !== undefined) {
         for (const line of auditLines(exchange, { ...outcome, ended: now(), bytesIn, ms })) audit.write(line)
       }
-      if (outcome.code === 'AccessDenied' && exchange.denied !== true) tellDenial(denialWithoutDecision(exchange))
+      if (outcome.code === 'AccessDenied' && exchange.denied !== true) void tellRefusal(denialWithoutDecision(exchange))
       log.info(requestLine(raw, exchange, { ...outcome, operation, bytesIn, ms }, keys))
     },
   }

@@ -26,6 +26,7 @@ import { durationMs } from './duration.ts'
 import { identityProvider } from './identity-provider.ts'
 import { kernelEnforcement } from './kernel-enforcement.ts'
 import { createLog } from './log.ts'
+import { mayBeLinked } from './may-be-linked.ts'
 import { createMetrics } from './metrics.ts'
 import { operations } from './operations/index.ts'
 import type { FromWorker, ToWorker } from './pool-messages.ts'
@@ -67,6 +68,7 @@ async function run(config: Config, index: number): Promise<void> {
     problems: (event) => log.warn(event, 'the tree has a problem'),
     unlisted: () => metrics.leftOutOfListing(),
     kernel: kernelEnforcement(config.identity, () => directory),
+    mayBeLinked: mayBeLinked(config),
   })
   const { root, roots, publishRoot } = config.namespace
   function tellRoots(troubles: readonly RootTrouble[]): void {

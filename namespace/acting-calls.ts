@@ -47,6 +47,9 @@ export function actingCalls(files: Files, { identity, isOwn }: ActingOptions): A
   const looking = <Answer>(path: string, look: (each: FileCalls) => Promise<Answer>): Promise<Answer> =>
     firstOf([service, isOwn(path) ? undefined : asker], look)
   const own = looks(service, openers)
+  /** A version in `.s3` may be a file of a user's: never by what its mode gives the service as one of all others. */
+  const writerOf = async (descriptor: Descriptor): Promise<FileCalls> =>
+    (await service.stat(descriptor)).uid === process.geteuid?.() ? service : (asker ?? service)
   return {
     calls,
     service: {
@@ -57,11 +60,9 @@ export function actingCalls(files: Files, { identity, isOwn }: ActingOptions): A
       statPath: (path) => looking(path, (each) => each.statPath(path)),
       scan: (path, atMost) => looking(path, (each) => each.scan(path, atMost)),
       flushDirectory: (path) => looking(path, (each) => each.flushDirectory(path)),
-      // Of a version in `.s3` that is a file of its user's.
-      writeAttribute: (descriptor, name, value) =>
-        firstOf([service, asker], (each) => each.writeAttribute(descriptor, name, value)),
-      removeAttribute: (descriptor, name) =>
-        firstOf([service, asker], (each) => each.removeAttribute(descriptor, name)),
+      writeAttribute: async (descriptor, name, value) =>
+        (await writerOf(descriptor)).writeAttribute(descriptor, name, value),
+      removeAttribute: async (descriptor, name) => (await writerOf(descriptor)).removeAttribute(descriptor, name),
     },
   }
 }
@@ -189,6 +190,8 @@ function looks(looker: FileCalls, openers: Openers): Omit<FileCalls, keyof Chang
     hashRange: (descriptor, offset, length, hasher) => of(descriptor).hashRange(descriptor, offset, length, hasher),
     truncate: (descriptor, size) => of(descriptor).truncate(descriptor, size),
     setModified: (descriptor, mtimeNs) => of(descriptor).setModified(descriptor, mtimeNs),
+    // The one question about an open file that is not its opener's.
+    mayRead: (descriptor) => looker.mayRead(descriptor),
     setMode: (descriptor, mode) => of(descriptor).setMode(descriptor, mode),
     flush: (descriptor) => of(descriptor).flush(descriptor),
     readAttribute: (descriptor, name) => of(descriptor).readAttribute(descriptor, name),

@@ -11,6 +11,7 @@ import { identityOf } from './history.ts'
 import type { Held } from './key-lock.ts'
 import { keyPath } from './key-path.ts'
 import { nameOf, parentOf, recordAttribute } from './layout.ts'
+import { requireNotLinkedElsewhere } from './linked-file.ts'
 import { objectStat } from './object-stat.ts'
 import { readObject } from './open-object.ts'
 import { type Place, seenByService } from './place.ts'
@@ -43,6 +44,7 @@ export function amendObject(
     await fence(place, key)
     const target = await locate(place, key, versionId)
     try {
+      await requireNotLinkedElsewhere(place, key, target)
       if (target.kind === 'directory') return await amendDirectory(place, key, target, change, held)
       return { ...(await amendFile(place, key, target, change, held)), versionId: versionId ?? target.stat.versionId }
     } finally {

@@ -7,6 +7,7 @@ import { entryPath, readHistory } from './find-version.ts'
 import { frozenRecord } from './frozen-record.ts'
 import { type History, type Identity, identityOf, listEntries, versionsDirectory } from './history.ts'
 import { join, parentOf, recordAttribute, temporaryName, transit } from './layout.ts'
+import { requireNotLinkedElsewhere } from './linked-file.ts'
 import { cleanUp } from './no-answer.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, requireBucket, seenByService, within } from './place.ts'
@@ -47,9 +48,11 @@ export function nextIdentity(place: Place, status: VersioningDocument['status'],
 
 /**
  * Gives the current version a second name in `.s3/versions`, before it is replaced or removed: until that happens readers take this for the version
- * itself. Answers the order that the next version must have at least.
+ * itself. Answers the order that the next version must have at least. Throws AccessDenied for a file that may be somebody else's, which must get no
+ * record (linked-file.ts).
  */
 export async function archive(place: Place, key: string, current: Located, history: History): Promise<number> {
+  await requireNotLinkedElsewhere(place, key, current)
   const identity = await settledIdentity(place, key, current, history)
   const name = versionName(identity, '')
   await inVersions(place, key, async () => {
@@ -100,7 +103,7 @@ async function freeze(place: Place, current: Located, { versionId, order }: Iden
   // An attribute is written by right to the file, not by the descriptor.
   const descriptor = await place.service.open(path, 'read')
   try {
-    // Another file by now (a file user's rename): the link that follows is of that one, and describes itself.
+    // Another file by now (a file user's rename): it is not linked (requireLinked).
     if ((await place.service.stat(descriptor)).inode !== found.stat.inode) return
     await noteRecord(place, descriptor, record, found)
     if (place.options.flush) await place.service.flush(descriptor)
@@ -150,7 +153,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
   const target = entryPath(place, key, name)
   try {
     await place.service.link(current.path, target)
-    if (place.root.locksExpire) await requireLinked(place, key, current, name)
+    await requireLinked(place, key, current, name)
   } catch (error) {
     // By a write that was cut off: settledIdentity has seen that it is the same file.
     if (isErrno(error, 'EEXIST')) return
@@ -159,7 +162,7 @@ async function linkFile(place: Place, key: string, current: Located, name: strin
   }
 }
 
-/** Where a lock was lost, another file may have come to that path: it must not stay under this one's name. */
+/** Another file may have come to that path, by a file user or because a lock was lost: it must not stay under this one's name. */
 async function requireLinked(place: Place, key: string, { found }: Located, name: string): Promise<void> {
   const linked = await place.service.statPath(entryPath(place, key, name))
   if (linked?.inode === found.stat.inode) return
@@ -167,7 +170,7 @@ async function requireLinked(place: Place, key: string, { found }: Located, name
   throw writtenBySomebodyElse()
 }
 
-/** A mount inside the bucket: the bytes are copied, with time and record. */
+/** A mount inside the bucket: the bytes are copied, with time and record. Throws SlowDown where another file has come to that path. */
 export async function copyVersion(
   place: Place,
   { path, found, record: read }: Pick<Located, 'path' | 'found' | 'record'>,
@@ -177,6 +180,7 @@ export async function copyVersion(
   const { service } = place
   const source = await service.open(path, 'read')
   try {
+    if ((await service.stat(source)).inode !== found.stat.inode) throw writtenBySomebodyElse()
     const fill = (descriptor: number) => service.copyRange(source, 0, descriptor, 0, found.stat.sizeBytes)
     // What it is a copy of may stand for a user's file; the copy is one itself.
     const { posix, ...record } = read?.record ?? {}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { ownersCalls } from './acting-calls.ts'
+import { type Actor, nobody } from './actor.ts'
 import { isBucketName } from './bucket-name.ts'
 import {
   type BucketRecord,
@@ -13,21 +13,11 @@ import { writeDocumentFile } from './documents.ts'
 import { asideSuffix, clear, clearEmptyTree, holdsVersions, isEmptyOfObjects } from './empty-bucket.ts'
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import { type FileCalls, FileError, type Files, type Stat } from './files.ts'
+import { type FileCalls, FileError, type Stat } from './files.ts'
 import { join, parentOf, state, temporaryName, transit } from './layout.ts'
 import { openedForService } from './opened-for-service.ts'
 import type { Place, Root } from './place.ts'
-import {
-  type Actor,
-  bucketOf,
-  contains,
-  findRecord,
-  nobody,
-  placeOf,
-  requireNotAwaited,
-  rootOf,
-  type Tree,
-} from './tree.ts'
+import { bucketOf, contains, findRecord, placeOf, requireNotAwaited, rootOf, type Tree } from './tree.ts'
 import type { Bucket, Owner } from './verbs.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: a directory of our own; never one that is there. */
@@ -145,7 +135,7 @@ export async function finish(
   const inode = (await requireStat(calls, record.directory)).inode.toString()
   const { transitInode: _before, ...rest } = record
   const made = root.readOnly ? {} : await makeTransitIn(tree, record, root)
-  if (isNew && tree.kernel !== undefined) await requireNothingElse(root.files, record.directory)
+  if (isNew && tree.kernel !== undefined) await requireNothingElse(calls, record.directory)
   const complete: BucketRecord = { ...rest, inode, ...made }
   if (tree.options.flush && !root.readOnly) {
     await calls.flushDirectory(record.directory)
@@ -162,10 +152,9 @@ function makeTransitIn({ kernel }: Tree, record: BucketRecord, { files }: Root):
   return openedForService(files, record.directory, kernel.directoryMode, (service) => makeTransit(service, record))
 }
 
-/** While it was open for the service, others could put something there as well. A server lets only its owner look. */
-async function requireNothingElse(files: Files, directory: string): Promise<void> {
-  const owner = ownersCalls(files, await requireStat(files.as(undefined), directory)) ?? files.as(undefined)
-  const { count } = await owner.scan(directory)
+/** While it was open for the service, others could put something there as well. */
+async function requireNothingElse(calls: FileCalls, directory: string): Promise<void> {
+  const { count } = await calls.scan(directory)
   if (count > 1)
     throw new NamespaceError('SlowDown', { message: `Somebody else has made something in '${directory}'.` })
 }

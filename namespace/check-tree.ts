@@ -1,3 +1,4 @@
+import { nobody } from './actor.ts'
 import { type BucketRecord, listBucketNames } from './bucket-store.ts'
 import { finish, isTransitTrustworthy } from './buckets.ts'
 import { removeProbe } from './capabilities.ts'
@@ -8,7 +9,7 @@ import { decodeName, keyOfPath, keyPath } from './key-path.ts'
 import { join, recordAttribute, sidecarName, transit } from './layout.ts'
 import { type Place, type Root, within } from './place.ts'
 import { abandonedProbes, isAbandoned, isOld, temporaryAgeMs } from './sweep.ts'
-import { findRecord, nobody, placeOf, rootOf, type Tree } from './tree.ts'
+import { findRecord, placeOf, rootOf, type Tree } from './tree.ts'
 import { parseVersionName } from './version-name.ts'
 
 /** Something in a tree that does not fit the format of README.md. */

@@ -1,6 +1,5 @@
 import { NamespaceError } from './errors.ts'
 import { isErrno } from './file-errors.ts'
-import type { Found, PosixIdentity, Stat } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { type History, historyOf, identityOf, isTorn, listEntries, versionsDirectory } from './history.ts'
 import { join, recordAttribute } from './layout.ts'
@@ -8,7 +7,6 @@ import { askModeBits } from './mode-bits.ts'
 import { objectStat } from './object-stat.ts'
 import { requireOwnTransit } from './own-transit.ts'
 import { type Place, seenByService, within } from './place.ts'
-import type { ReadRecord } from './record.ts'
 import type { ObjectStat } from './verbs.ts'
 import { findClone } from './version-clone.ts'
 import { isVersionId, nullVersion, type VersionEntry, versionName } from './version-name.ts'
@@ -130,7 +128,7 @@ export async function findEntry(
   if (found === undefined) return undefined
   try {
     const record = await place.records.read(found)
-    if (want.keepOpen && !mayRead(rightsOf(found, record), place.posix)) throw new NamespaceError('AccessDenied')
+    if (want.keepOpen && !(await mayRead(place, { path, record }))) throw new NamespaceError('AccessDenied')
     const stat: ObjectStat = { ...objectStat(place.bucket.name, key, found.stat, record), versionId }
     return { stat, path, kind: 'plain', found, record, versionId, isMarker, isCurrent: false, isLatest: false }
   } catch (error) {
@@ -139,17 +137,21 @@ export async function findEntry(
   }
 }
 
-type Rights = Pick<Stat, 'uid' | 'gid' | 'mode'>
-
-const rightsOf = ({ stat }: Found, read: ReadRecord | undefined): Rights =>
-  (read?.trusted === true ? read.record.posix : undefined) ?? stat
-
 /** Whether a listing shows it to whoever asks. A marker has nothing to be read. */
-export const isVisible = (place: Place, { isMarker, found, record }: LocatedVersion): boolean =>
-  isMarker || mayRead(rightsOf(found, record), place.posix)
+export const isVisible = async (place: Place, version: LocatedVersion): Promise<boolean> =>
+  version.isMarker || version.isCurrent || (await mayRead(place, version))
 
-function mayRead(rights: Rights, posix: PosixIdentity | undefined): boolean {
-  return posix === undefined || askModeBits(posix, rights, ['read']).missing.length === 0
+/** Of a file of the service's own that stands for a user's, as the record says; else the file system is asked. */
+async function mayRead(
+  place: Place,
+  { path, record: read }: Pick<LocatedVersion, 'path' | 'record'>,
+): Promise<boolean> {
+  const { posix, calls, service } = place
+  if (posix === undefined) return true
+  const rights = read?.trusted === true ? read.record.posix : undefined
+  if (rights !== undefined) return askModeBits(posix, rights, ['read']).missing.length === 0
+  const descriptor = await service.open(path, 'read')
+  return calls.mayRead(descriptor).finally(() => service.close(descriptor))
 }
 
 /** Throws MethodNotAllowed for a delete marker (P-171). */

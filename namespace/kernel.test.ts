@@ -1,5 +1,5 @@
 /** Enforcement `kernel`: the file system decides what a user may do over S3. Needs root, to start a process of another account. */
-import { chmod, chown, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { armedName } from './layout.ts'
@@ -121,6 +121,15 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     }
   })
 
+  test('a user with the uid of the gateway’s own account may nothing', async () => {
+    const impostor = who('impostor', serviceId)
+    expect(await ask(impostor, 'get', 'docs', 'a/b/note')).toMatchObject({
+      code: 'AccessDenied',
+      message: expect.stringContaining("the uid of the gateway's own account"),
+    })
+    expect(await codeOf(ask(impostor, 'createBucket', 'theirs'))).toBe('AccessDenied')
+  })
+
   test('a request without a key is an account of its own', async () => {
     await mkdir(on('docs/public'))
     await chmod(on('docs/public'), 0o755)
@@ -143,6 +152,16 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     // The directory, and two files.
     expect(await tree.upkeep('unlisted')).toBe(before + 3)
     expect(await answerOf(ask(alice, 'list', 'mixed'))).toEqual(['closed/c', 'd', 'open/a', 'open/b'])
+  })
+
+  test('a hard link is read by whoever may read the file, and by nobody else', async () => {
+    const theirs = on('theirs')
+    await writeFile(theirs, 'secret', { mode: 0o600 })
+    await chown(theirs, uidOf(carol), uidOf(carol))
+    await link(theirs, on('docs/linked'))
+    expect(await ask(alice, 'get', 'docs', 'linked')).toMatchObject({ message: expect.stringContaining('EACCES') })
+    await chmod(theirs, 0o644)
+    expect(await answerOf(ask(alice, 'get', 'docs', 'linked'))).toBe('secret')
   })
 
   test('groups and the rights of a directory hold as they do for its file users', async () => {
@@ -240,9 +259,28 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     await chmod(on('tagged'), 0o770)
     await answerOf(ask(alice, 'version', 'tagged', 'Enabled'))
     const { versionId } = (await answerOf(ask(alice, 'put', 'tagged', 'k', '1'))) as { versionId: string }
+    // The group is bob's and may only read, all others may write: among those is the service.
+    await chown(on('tagged/k'), uidOf(alice), staff)
+    await chmod(on('tagged/k'), 0o646)
     await answerOf(ask(bob, 'put', 'tagged', 'k', '2'))
     expect(await codeOf(ask(bob, 'tag', 'tagged', 'k', 'red', versionId))).toBe('AccessDenied')
     expect(await codeOf(ask(alice, 'tag', 'tagged', 'k', 'red', versionId))).toBeUndefined()
+  })
+
+  test('a version under legal hold, a file of the service’s own, is read by whoever might read it before', async () => {
+    await answerOf(ask(alice, 'createBucket', 'held'))
+    await chown(on('held'), uidOf(alice), staff)
+    await chmod(on('held'), 0o770)
+    await answerOf(ask(alice, 'version', 'held', 'Enabled'))
+    const { versionId } = (await answerOf(ask(alice, 'put', 'held', 'k', 'kept'))) as { versionId: string }
+    await chmod(on('held/k'), 0o600)
+    await answerOf(ask(alice, 'hold', 'held', 'k'))
+    await answerOf(ask(bob, 'put', 'held', 'k', 'of bob'))
+    expect(await answerOf(ask(alice, 'getVersion', 'held', 'k', versionId))).toBe('kept')
+    expect(await codeOf(ask(bob, 'getVersion', 'held', 'k', versionId))).toBe('AccessDenied')
+    expect(await codeOf(ask(alice, 'remove', 'held', 'k', versionId))).toBe('AccessDenied')
+    const [name] = (await readdir(on('held/.s3/versions/k'))).filter((each) => each.includes(versionId))
+    expect(await facts(on('held/.s3/versions/k', String(name)))).toMatchObject({ uid: serviceId, mode: 0o600 })
   })
 
   test('a part by another user lies out of reach until the upload is completed, by whoever may write there', async () => {
@@ -345,6 +383,19 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     expect(await tree.upkeep('problems')).toEqual([expect.stringMatching(/EACCES: \w+ 'rules\/theirs\//)])
     expect(await readdir(on('rules'))).toEqual(['.s3', 'theirs'])
     expect(await readdir(on('rules/theirs'))).toEqual(['old'])
+  })
+
+  test('sweeping closes a directory that was open for the service when the gateway was killed', async () => {
+    await answerOf(ask(alice, 'createBucket', 'cut-off'))
+    const path = on('.causeway/buckets/cut-off/bucket.json')
+    const { inode, ...unfinished } = JSON.parse(await readFile(path, 'utf8'))
+    expect(inode).toBeDefined()
+    await writeFile(path, JSON.stringify(unfinished))
+    await chmod(on('cut-off'), 0o733)
+    await tree.upkeep('sweep')
+    expect(await facts(on('cut-off'))).toMatchObject({ uid: uidOf(alice), mode: 0o750 })
+    await answerOf(ask(alice, 'createBucket', 'cut-off'))
+    expect(await answerOf(ask(alice, 'list', 'cut-off'))).toEqual([])
   })
 
   test('sweeping takes the temporaries that a killed gateway has left in a user’s directory', async () => {

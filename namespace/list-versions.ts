@@ -91,7 +91,7 @@ async function versionRefs(place: Place, key: string): Promise<Versions> {
   const identities = refs.map((ref) => ('stat' in ref ? identityOf(ref) : ref))
   const described = async (ref: (typeof refs)[number]): Promise<Version | undefined> => {
     const version = 'stat' in ref ? asCurrent(ref) : await findEntry(place, key, ref)
-    if (version !== undefined && !isVisible(place, version)) return undefined
+    if (version !== undefined && !(await isVisible(place, version))) return undefined
     const isLatest = 'stat' in ref || (current === undefined && ref === older[0] && ref.isMarker)
     return version && asVersion(key, version, isLatest)
   }

@@ -1,6 +1,7 @@
 /** The door of namespace/: everything that gateway/ may use of it. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { type Actor, actorOf, nobody, requireIdentity } from './actor.ts'
 import { amendObject } from './amend-object.ts'
 import { createBucket, listBuckets, mapBucket, removeBucket, unmapBucket } from './buckets.ts'
 import { type Capabilities, probeCapabilities, readOnlyCapabilities } from './capabilities.ts'
@@ -29,17 +30,7 @@ import { copyPart, putPart } from './put-part.ts'
 import { removeObject } from './remove-object.ts'
 import { createScanCache } from './scan-cache.ts'
 import { type Swept, sweep } from './sweep.ts'
-import {
-  type Actor,
-  bucketOf,
-  type FindRecord,
-  findRecord,
-  nobody,
-  openPlace,
-  openTree,
-  rootOf,
-  type Tree,
-} from './tree.ts'
+import { bucketOf, type FindRecord, findRecord, openPlace, openTree, rootOf, type Tree } from './tree.ts'
 import { lifecycle, upkeep } from './upkeep.ts'
 import { abortUpload, beginUpload, listParts, listUploads, statUpload } from './uploads.ts'
 import type { Bucket, Caller, Namespace, ObjectTarget } from './verbs.ts'
@@ -56,6 +47,7 @@ export {
   type LifecycleRule,
   realDayMs,
 } from './lifecycle.ts'
+export { isLinkedFile } from './linked-file.ts'
 export { isKeptBySticky, type Permission } from './mode-bits.ts'
 export {
   identityFaults,
@@ -90,6 +82,11 @@ export type NamespaceOptions = RootOptions & {
   readonly problems: (problem: Problem) => void
   /** Told of each file and directory that a listing leaves out because its reader may not see it. */
   readonly unlisted?: (() => void) | undefined
+  /**
+   * Whether a file of this uid that only file users have written is read although it has another name, a hard link. Default: none is, except with
+   * `kernel`, where the file system says who may read it.
+   */
+  readonly mayBeLinked?: ((uid: number) => boolean) | undefined
   readonly lockTimeoutMs?: number
   /** One worker of each gateway tells the others of the tree about it. Default: nobody. */
   readonly announces?: boolean
@@ -158,6 +155,7 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
       lockTimeoutMs: options.lockTimeoutMs ?? 10_000,
       problems: options.problems,
       unlisted: options.unlisted ?? (() => undefined),
+      mayBeLinked: options.mayBeLinked ?? (() => options.kernel !== undefined),
       now: Date.now,
       nonce,
     },
@@ -168,8 +166,8 @@ async function openOn(options: NamespaceOptions, opening: Roots): Promise<OpenNa
     recordKey,
     as: (caller, { forOneRequest } = { forOneRequest: false }) =>
       forOneRequest
-        ? namespaceOf(tree, actorOf(tree, caller), remembering(tree), rememberingDocuments(tree))
-        : namespaceOf(tree, actorOf(tree, caller), (name) => findRecord(tree, name), tree.readDocuments),
+        ? namespaceOf(tree, actorOf(tree.kernel, caller), remembering(tree), rememberingDocuments(tree))
+        : namespaceOf(tree, actorOf(tree.kernel, caller), (name) => findRecord(tree, name), tree.readDocuments),
     sweep: () => sweep(tree),
     upkeep: (everyMs) => upkeep(tree, everyMs),
     lifecycle: (options) => lifecycle(tree, options),
@@ -325,7 +323,7 @@ function namespaceOf(tree: Tree, actor: Actor, find: FindRecord, readDocuments: 
     })
   /** What only somebody may do whom the file system knows. */
   const known = async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    requireIdentity(tree, actor)
+    requireIdentity(tree.kernel, actor)
     return work()
   }
   const at = (bucket: string): ReturnType<typeof openPlace> => known(() => openPlace(tree, bucket, actor, find))
@@ -384,20 +382,6 @@ function namespaceOf(tree: Tree, actor: Actor, find: FindRecord, readDocuments: 
       remove: (bucket, name) => coded(known(() => removeDocument(tree, bucket, name))),
     },
   }
-}
-
-/** Who asks, to the file system as well. */
-const actorOf = ({ kernel }: Tree, caller: Caller | undefined): Actor => ({
-  caller,
-  posix: caller === undefined ? kernel?.anonymous : caller.posix,
-})
-
-/** Throws AccessDenied. Without an identity nothing may be done in a user's tree, least of all as the service. */
-function requireIdentity({ kernel }: Tree, { caller, posix }: Actor): void {
-  if (kernel === undefined || posix !== undefined) return
-  throw new NamespaceError('AccessDenied', {
-    message: `The directory gives ${caller?.displayName ?? 'this caller'} no uid, and the file system decides here what users may do.`,
-  })
 }
 
 async function findBucket(tree: Tree, name: string, find: FindRecord): Promise<Bucket | undefined> {

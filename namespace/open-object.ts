@@ -1,9 +1,11 @@
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NamespaceError } from './errors.ts'
 import type { FileCalls } from './files.ts'
-import { findObject, type Located } from './find-object.ts'
+import { closeFound, findObject, type Located } from './find-object.ts'
 import { findNewestEntry, findVersion, looksMost, requireObject } from './find-version.ts'
 import { keyPath } from './key-path.ts'
+import { isLinkedElsewhere, linkedFile } from './linked-file.ts'
 import { type Place, requireBucket } from './place.ts'
 import type { ObjectStat, OpenObject } from './verbs.ts'
 import type { VersionEntry } from './version-name.ts'
@@ -22,13 +24,33 @@ export async function statObject(place: Place, key: string, versionId?: string):
   return (await readObject(place, key, versionId)).stat
 }
 
+const betweenLooksMs = 10
+
+type Want = { readonly bodyBytesMax: number; readonly keepOpen: boolean }
+
 /** The current version, or the one that is asked for. Throws what `open` of verbs.ts does. */
 export async function readObject(
   place: Place,
   key: string,
   versionId: string | undefined,
-  want?: { readonly bodyBytesMax: number; readonly keepOpen: boolean },
+  want?: Want,
 ): Promise<Located> {
+  for (let look = 1; ; look += 1) {
+    const located = await locate(place, key, versionId, want)
+    let isRefused = true
+    try {
+      isRefused = await isLinkedElsewhere(place, key, located)
+      if (!isRefused) return located
+    } finally {
+      if (isRefused) await closeFound(place.calls, located.found)
+    }
+    if (look === looksMost) throw linkedFile(located)
+    // Somebody may just be giving it its name by a link, and be about to take the other one away.
+    await sleep(betweenLooksMs)
+  }
+}
+
+async function locate(place: Place, key: string, versionId: string | undefined, want?: Want): Promise<Located> {
   if (versionId !== undefined) {
     const version = await findVersion(place, key, versionId, want)
     return version === undefined ? Promise.reject(await missing(place, key, versionId)) : requireObject(place, version)

@@ -1,9 +1,9 @@
 import { ownersCalls } from './acting-calls.ts'
 import { isErrno } from './file-errors.ts'
-import { type FileCalls, FileError, type Files } from './files.ts'
+import { type FileCalls, FileError, type Files, type Stat } from './files.ts'
 
-/** The service is one of the others. There is nothing in it that somebody else could list: the bucket is new, or has just been emptied. */
-const openMode = 0o777
+/** For whoever owns it all, for others names may be made but not listed. */
+const openMode = 0o733
 
 /**
  * Runs `work` while the service can make and take away names in a user's directory, and closes it again: so `.s3` comes into a bucket's directory and
@@ -19,8 +19,7 @@ export async function openedForService<Result>(
   const service = files.as(undefined)
   const stat = await service.statPath(path)
   if (stat === undefined) throw new FileError('ENOENT', 'fchmod', path)
-  const owner = ownersCalls(files, stat)
-  if (owner === undefined) throw new FileError('EACCES', 'fchmod', path)
+  const owner = ownerOf(files, stat, path)
   const descriptor = await owner.open(path, 'directory')
   try {
     await owner.setMode(descriptor, openMode)
@@ -32,4 +31,19 @@ export async function openedForService<Result>(
     })
     await owner.close(descriptor)
   }
+}
+
+/** What a process that was killed meanwhile has left open. Under the lock of the bucket's name. */
+export async function closeLeftOpen(files: Files, path: string, mode: number): Promise<void> {
+  const stat = await files.as(undefined).statPath(path)
+  if (stat?.type !== 'directory' || stat.mode !== openMode) return
+  const owner = ownerOf(files, stat, path)
+  const descriptor = await owner.open(path, 'directory')
+  await owner.setMode(descriptor, mode).finally(() => owner.close(descriptor))
+}
+
+function ownerOf(files: Files, stat: Stat, path: string): FileCalls {
+  const owner = ownersCalls(files, stat)
+  if (owner === undefined) throw new FileError('EACCES', 'fchmod', path)
+  return owner
 }

@@ -25,6 +25,8 @@ export type Options = {
   readonly problems: (problem: Problem) => void
   /** Told of each file and directory that a listing leaves out because its reader may not see it. */
   readonly unlisted: () => void
+  /** Whether files of this uid that only file users have written are read although they have other names: see linked-file.ts. */
+  readonly mayBeLinked: (uid: number) => boolean
   readonly now: () => number
   /** Letters and digits, different each time. */
   readonly nonce: () => string

@@ -1,4 +1,5 @@
-import { listBucketNames, removeTree } from './bucket-store.ts'
+import { nobody } from './actor.ts'
+import { findBucketRecord, listBucketNames, removeTree } from './bucket-store.ts'
 import { settleTrash } from './buckets.ts'
 import { findStaleProbes, removeProbe } from './capabilities.ts'
 import { asideSuffix } from './empty-bucket.ts'
@@ -6,8 +7,9 @@ import { settleTaken } from './fence.ts'
 import { isErrno } from './file-errors.ts'
 import type { FileCalls, Scan, Stat } from './files.ts'
 import { isArmedName, isTakenName, join, nameOf, state, transit, uploadIdOfAssembly } from './layout.ts'
+import { closeLeftOpen } from './opened-for-service.ts'
 import { type Place, type Root, seenByService, within } from './place.ts'
-import { findRecord, nobody, placeOf, type Tree } from './tree.ts'
+import { findRecord, placeOf, type Tree } from './tree.ts'
 import { findCompleted, findUploadFile, isUploadId, uploadLock, uploadPath } from './upload-store.ts'
 import { removeUpload, uploadIds } from './uploads.ts'
 
@@ -30,7 +32,10 @@ export async function sweep(tree: Tree): Promise<Swept> {
     try {
       temporaries += await sweepDocuments(tree, state.bucket(name))
       const record = await findRecord(tree, name)
-      if (record === undefined) continue
+      if (record === undefined) {
+        await closeUnfinished(tree, name)
+        continue
+      }
       const place = placeOf(tree, record, nobody)
       if (place.root.readOnly) continue
       uploads += await sweepUploads(place)
@@ -44,6 +49,17 @@ export async function sweep(tree: Tree): Promise<Swept> {
   for (const root of tree.roots) temporaries += await sweepProbes(tree, root)
   await sweepTrash(tree)
   return { temporaries, uploads }
+}
+
+/** Its making or removal was cut off, while its user's directory was open for the service (opened-for-service.ts). */
+async function closeUnfinished(tree: Tree, name: string): Promise<void> {
+  const { kernel, main } = tree
+  if (kernel === undefined) return
+  await tree.bucketLocks.hold(name, 'exclusive', async () => {
+    const record = await findBucketRecord(tree.service, name, () => undefined)
+    if (record === undefined || record.inode !== undefined || record.mapped) return
+    await closeLeftOpen(main.files, record.directory, kernel.directoryMode)
+  })
 }
 
 /** What writeWhole left of a bucket's record and documents, also where the bucket was never finished. */

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { actingCalls } from './acting-calls.ts'
+import type { Actor } from './actor.ts'
 import { isBucketName } from './bucket-name.ts'
 import { type BucketRecord, findBucketRecord } from './bucket-store.ts'
 import { type Documents, documentReader } from './document-reader.ts'
@@ -12,7 +13,7 @@ import { requireOwnTransit } from './own-transit.ts'
 import type { Kernel, Options, Place, Root } from './place.ts'
 import { recordStore } from './record-store.ts'
 import { sharedReads } from './shared-reads.ts'
-import type { Bucket, Caller, VersioningDocument } from './verbs.ts'
+import type { Bucket, VersioningDocument } from './verbs.ts'
 
 /** An opened tree: its roots, its locks, and the way from a bucket's name to its place. */
 export type Tree = {
@@ -142,12 +143,6 @@ const ofBucketAt = (record: BucketRecord, root: Root, options: Options): OfBucke
   service: root.files.as(undefined),
   options,
 })
-
-/** Who does something in a bucket. `posix` counts where the file system decides too; without it that is nobody (acting-calls.ts). */
-export type Actor = { readonly caller: Caller | undefined; readonly posix: PosixIdentity | undefined }
-
-/** The gateway itself. */
-export const nobody: Actor = { caller: undefined, posix: undefined }
 
 /** Throws NoSuchBucket. `find`: findRecord, or what remembers its answers. */
 export async function openPlace(tree: Tree, name: string, actor: Actor, find: FindRecord): Promise<Place> {

@@ -257,7 +257,7 @@ export type Namespace = {
     ): Promise<Put>
     /**
      * Throws NoSuchKey, with the headers of a delete marker where one is the latest; of a `versionId` NoSuchVersion, InvalidArgument (no id of ours),
-     * MethodNotAllowed (a delete marker). The caller closes it.
+     * MethodNotAllowed (a delete marker); AccessDenied for a file user's file that may be somebody else's (linked-file.ts). The caller closes it.
      */
     open(target: ObjectTarget): Promise<OpenObject>
     /** Throws as open does. */

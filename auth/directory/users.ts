@@ -1,3 +1,4 @@
+import type { Group } from '../group.ts'
 import type { Identity } from '../identity.ts'
 
 /** A user without the key of a request. */
@@ -8,9 +9,6 @@ export type User = Omit<Identity, 'accessKeyId'> & {
   /** Where there is no `posix`: a sentence about the reason, where the provider knows one. */
   readonly whyNoPosix?: string | undefined
 }
-
-/** `sid` in a Windows domain, where names change. */
-export type Group = { readonly name: string; readonly sid?: string | undefined }
 
 /** Who there is, without keys. Every provider has this shape and passes the same tests; directory.ts joins it with the keys. */
 export type Users = {

@@ -122,16 +122,23 @@ it('sees within two seconds what another process changes', async () => {
 type Who = Parameters<LiveGroupPolicies['withPolicies']>[0]
 
 it.each(['read.json', '.attachments.json'])(
-  'takes a %s that is damaged from the start for none, and tells it once',
+  'denies its groups everything where %s is damaged from the start, tells it once, and mends with the file',
   async (file) => {
     await store.put('read', read)
     await store.attach('read', { name: 'staff' })
-    await writeFile(join(directory, file), '{')
+    const path = join(directory, file)
+    const whole = await readFile(path, 'utf8')
+    await writeFile(path, '{')
     const problems: string[] = []
     live = await openGroupPolicies({ directory, problems: ({ path }) => problems.push(path), checkEveryMs: 5 })
-    expect(namesOf({ groups: ['staff'] })).toBeUndefined()
+    const statements = (groups: readonly string[]) =>
+      live?.withPolicies({ groups } as Who).groupPolicies?.flatMap(({ policy }) => policy.statements)
+    expect(statements(['staff'])).toMatchObject([{ effect: 'Deny' }])
+    expect(statements([])).toBeUndefined()
     await new Promise((resolve) => setTimeout(resolve, 50))
-    expect(problems).toEqual([join(directory, file)])
+    expect(problems).toEqual([path])
+    await writeFile(path, whole)
+    await vi.waitFor(() => expect(statements(['staff'])).toMatchObject([{ effect: 'Allow' }]), 2000)
   },
 )
 
@@ -157,12 +164,14 @@ it('changes nothing where it cannot tell what is attached', async () => {
   await expect(store.remove('read')).rejects.toThrow(/damaged; restore it/)
 })
 
-it('goes on with the other policies where one is damaged', async () => {
+it('goes on with the other policies where one is damaged from the start, whose groups are denied', async () => {
   await store.put('bad', read)
   await store.put('good', read)
   await store.attach('bad', { name: 'staff' })
   await store.attach('good', { name: 'staff' })
   await writeFile(join(directory, 'bad.json'), '')
   live = await openGroupPolicies({ directory })
-  expect(namesOf({ groups: ['staff'] })).toEqual(['good'])
+  await store.attach('good', { name: 'others' })
+  expect(namesOf({ groups: ['staff'] })).toEqual(['bad', 'good'])
+  await vi.waitFor(() => expect(namesOf({ groups: ['others'] })).toEqual(['good']), 2000)
 })

@@ -23,35 +23,39 @@ export type LiveGroupPoliciesOptions = {
 }
 
 /**
- * What is damaged, or cannot be read at the moment, stays as it was: neither does a slip of an editor lift a Deny. It is told once. What is damaged from
- * the start allows nothing and denies nothing.
+ * What is damaged, or cannot be read at the moment, stays as it was: neither does a slip of an editor lift a Deny. It is told once. Where there is no
+ * state of before, since it is so from the start, what it denies is not known: then the groups it is attached to are denied everything, and where it is not
+ * known what is attached, whoever is in a group.
  * Texts are read rather than times looked at: opening a file is what makes an NFS client ask its server.
  */
 export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Promise<LiveGroupPolicies> {
   const { directory, problems, checkEveryMs = 1000 } = options
   let byGroup: ReadonlyMap<string, readonly GroupPolicy[]> = new Map()
-  let parsed = new Map<string, { readonly text: string; readonly policy: Policy | undefined }>()
+  let parsed = new Map<string, { readonly text: string; readonly policy: Policy }>()
   let attachedText: string | undefined
-  let attachments: readonly Attachment[] = []
+  let attachments: readonly Attachment[] | undefined
   let isUnreadable = false
   let checking = false
 
-  function policyOf(path: string, text: string): Policy | undefined {
+  function policyOf(path: string, text: string): Policy {
     const known = parsed.get(path)
     if (known?.text === text) return known.policy
     try {
       return parseIdentityPolicy(text)
     } catch (cause) {
-      problems?.({ what: 'a policy of a group is damaged; the last good one stays in force', path, cause })
-      return known?.policy
+      const state = known === undefined ? 'its groups are denied everything' : 'the last good one stays in force'
+      problems?.({ what: `a policy of a group is damaged; ${state}`, path, cause })
+      return known?.policy ?? denyAll
     }
   }
 
-  function attachmentsOf(path: string, text: string | undefined): readonly Attachment[] {
+  function attachmentsOf(path: string, text: string | undefined): readonly Attachment[] | undefined {
     try {
       return parseAttachments(text)
     } catch (cause) {
-      problems?.({ what: 'what is attached to groups is damaged; the last good state stays in force', path, cause })
+      const state =
+        attachments === undefined ? 'whoever is in a group is denied everything' : 'the last good state stays in force'
+      problems?.({ what: `what is attached to groups is damaged; ${state}`, path, cause })
       return attachments
     }
   }
@@ -59,16 +63,15 @@ export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Prom
   async function read(): Promise<void> {
     const path = join(directory, ATTACHMENTS_FILE)
     const text = await readText(path)
-    if (text !== attachedText) attachments = attachmentsOf(path, text)
+    if (text !== attachedText || attachedText === undefined) attachments = attachmentsOf(path, text)
     attachedText = text
     const read: typeof parsed = new Map()
     const found = new Map<string, GroupPolicy[]>()
-    for (const { policy: name, group, sid } of attachments) {
+    for (const { policy: name, group, sid } of attachments ?? []) {
       const file = policyFile(directory, name)
       const document = read.get(file)?.text ?? (await readText(file)) ?? ''
-      const policy = read.has(file) ? read.get(file)?.policy : policyOf(file, document)
+      const policy = read.get(file)?.policy ?? policyOf(file, document)
       read.set(file, { text: document, policy })
-      if (policy === undefined) continue
       const group_ = sid === undefined ? nameKey(group) : sidKey(sid)
       found.set(group_, [...(found.get(group_) ?? []), { name, group, policy }])
     }
@@ -94,6 +97,7 @@ export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Prom
   const timer = setInterval(check, checkEveryMs).unref()
   return {
     withPolicies(who) {
+      if (attachments === undefined) return groupsOf(who).length === 0 ? who : { ...who, groupPolicies: [unknown] }
       if (byGroup.size === 0) return who
       const groupPolicies = groupsOf(who).flatMap((group) => byGroup.get(group) ?? [])
       return groupPolicies.length === 0 ? who : { ...who, groupPolicies }
@@ -101,6 +105,11 @@ export async function openGroupPolicies(options: LiveGroupPoliciesOptions): Prom
     close: () => clearInterval(timer),
   }
 }
+
+const denyAll: Policy = parseIdentityPolicy(
+  '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}',
+)
+const unknown: GroupPolicy = { name: ATTACHMENTS_FILE, group: 'every group', policy: denyAll }
 
 const nameKey = (name: string) => `name ${name}`
 const sidKey = (sid: string) => `sid ${sid}`

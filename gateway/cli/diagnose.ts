@@ -17,6 +17,7 @@ import { type Config, splitAddress } from '../config.ts'
 import { identityProvider } from '../identity-provider.ts'
 import { daysLeft } from './certificate.ts'
 import { CommandError, isErrno } from './command-error.ts'
+import { probeLinks } from './diagnose-links.ts'
 import { probeRights } from './diagnose-rights.ts'
 import { type Diagnosis, failure, good, warning } from './diagnosis.ts'
 import { expected } from './expected.ts'
@@ -38,6 +39,7 @@ const PROBES: readonly Probe[] = [
   probeMount,
   probeGroups,
   probeRights,
+  probeLinks,
   probeSpace,
   probeClock,
   probeAudit,

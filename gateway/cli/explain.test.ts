@@ -1,10 +1,11 @@
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Decision, User } from '#auth'
+import { NamespaceError } from '#namespace'
 import { authorize } from '../authorize.ts'
 import { writeBucketDocument } from '../bucket-documents.ts'
 import { getObject } from '../operations/get-object.ts'
@@ -72,6 +73,19 @@ it('the tree is looked at as the service, whoever asks', async () => {
   expect(callers).toEqual([{ canonicalId: alice.canonicalId, displayName: alice.displayName }])
 })
 
+it('a linked file is refused to whoever could read it otherwise, with its own sentence', async () => {
+  const harness = createHarness()
+  await fill(harness, ['a'])
+  const linked = new NamespaceError('AccessDenied', { message: 'It has another name.', Links: 2 })
+  const objects = { ...harness.namespace.objects, stat: () => Promise.reject(linked) }
+  const namespace = () => ({ ...harness.namespace, objects })
+  const asked = (identity: typeof alice, action: string) =>
+    explain({ namespace, directory, s3 }, userOf(identity), { action, resource: 'photos/a', condition: new Map() })
+  await expect(asked(alice, 's3:GetObject')).rejects.toBe(linked)
+  expect(await asked(alice, 's3:DeleteObject')).toMatchObject({ allow: true })
+  expect(await asked(bob, 's3:GetObject')).toMatchObject({ allow: false })
+})
+
 describe('the command', () => {
   // Each command is a process; on a busy machine a dozen of them take their time.
   vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -104,6 +118,18 @@ describe('the command', () => {
     const { stdout, stderr, exitCode } = await execa(process.execPath, argv, { reject: false, stdin: 'ignore' })
     return { stdout, stderr, exitCode }
   }
+
+  it('says that a file is refused for its second name, where nobody else is asked', async () => {
+    await writeFile(join(home, 'theirs'), 'x')
+    await link(join(home, 'theirs'), join(home, 'tree/photos/linked'))
+    const { stdout, exitCode } = await causeway('explain --as alice s3:GetObject photos/linked')
+    expect(stdout).toMatch(/\ndenied: This file has another name \(a hard link\).*namespace\.linked_file_uids/)
+    expect(exitCode).toBe(1)
+    const uid = process.getuid?.() ?? -1
+    await writeFile(join(home, 'listed.toml'), `[namespace]\nlinked_file_uids = [${uid}]\n`)
+    const listed = await causeway(`explain --as alice s3:GetObject photos/linked --config ${join(home, 'listed.toml')}`)
+    expect(listed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('\nallowed: ') })
+  })
 
   it('says the whole chain: key, user, groups, ids, the line that decides, mode bits, verdict', async () => {
     const { stdout, ...rest } = await causeway(`explain --access-key ${accessKeyId} s3:GetObject photos/2026/may.jpg`)
@@ -173,7 +199,7 @@ describe('the command', () => {
       /\ndenied: .*tree \(drwxr-xr-x .*\): \w+ may not write$/,
     )
     expect((await causeway(`explain --config ${file} s3:ListBucket photos`)).stdout).toMatch(
-      /\n {2}d\S+ +\S+ +other may read and search +\S+photos\n/,
+      /\n {2}d\S+ +\S+ +other may read +\S+photos\n/,
     )
   })
 

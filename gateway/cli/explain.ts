@@ -10,15 +10,23 @@ import {
   s3Actions,
   type User,
 } from '#auth'
-import { type Caller, type Namespace, NamespaceError, readMountInfo, usesAuthSys } from '#namespace'
+import {
+  type Caller,
+  isLinkedFile,
+  type Namespace,
+  NamespaceError,
+  type ObjectTarget,
+  readMountInfo,
+  usesAuthSys,
+} from '#namespace'
 import { readBucketAccess } from '../bucket-access.ts'
 import type { S3Config } from '../config.ts'
-import { decideAccess } from '../decide-access.ts'
+import { ABOUT_AN_OBJECT, decideAccess } from '../decide-access.ts'
+import { fileNeedOf } from '../file-rights.ts'
+import type { AskedOfFiles } from '../mode-lines.ts'
 import { findAsker } from './asker.ts'
 import { CommandError } from './command-error.ts'
 import { type Explained, explanation } from './explanation.ts'
-import { fileNeedOf } from './file-rights.ts'
-import type { AskedOfFiles } from './mode-lines.ts'
 import { type Operator, withOperator } from './operator.ts'
 import { type PlaceOptions, withPlace } from './place.ts'
 
@@ -101,7 +109,24 @@ export async function explain(from: From, user: User | undefined, question: Ques
   const access = await readBucketAccess(namespace, bucket, from.s3)
   const { directory } = from
   const about = { bucket, key, versionId }
-  return decideAccess({ identity, namespace, directory, access, action, resource: about, context: condition })
+  const decision = await decideAccess({
+    identity,
+    namespace,
+    directory,
+    access,
+    action,
+    resource: about,
+    context: condition,
+  })
+  if (decision.allow && ABOUT_AN_OBJECT.has(action)) await requireNotLinked(namespace, about)
+  return decision
+}
+
+/** A linked file is refused to whoever may read it, which its bucket's owner may without a look at it. Throws what that says. */
+async function requireNotLinked(namespace: Namespace, about: ObjectTarget): Promise<void> {
+  await namespace.objects.stat(about).catch((error: unknown) => {
+    if (error instanceof NamespaceError && isLinkedFile(error)) throw error
+  })
 }
 
 /** Throws CommandError, and MalformedPolicy. */
@@ -127,6 +152,7 @@ async function orMissing(decided: () => Promise<Decision>): Promise<Explained['d
   } catch (error) {
     if (!(error instanceof NamespaceError)) throw error
     if (MISSING.has(error.code)) return { missing: error.code }
+    if (isLinkedFile(error)) return { allow: false, reason: error.message }
     // The gateway's own account may not look at the file, and neither could anybody through it.
     if (error.code !== 'AccessDenied' || !(error.cause instanceof Error)) throw error
     return { allow: false, reason: `the file system refuses this account (${error.cause.message})` }

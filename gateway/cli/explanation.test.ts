@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { User } from '#auth'
+import type { AskedOfFiles } from '../mode-lines.ts'
 import { type Explained, explanation } from './explanation.ts'
-import type { AskedOfFiles } from './mode-lines.ts'
 
 const alice: User = {
   id: 'alice',

@@ -1,8 +1,8 @@
 /** The whole chain from the key to the verdict, as lines for a person. Pure; explain.ts finds out what comes in. */
 import type { Decision } from '#auth'
+import { type AskedOfFiles, findModeRefusal, modeLines } from '../mode-lines.ts'
 import type { Asker } from './asker.ts'
 import { identityLines } from './identity-lines.ts'
-import { type AskedOfFiles, modeLines, whyModeBitsRefuse } from './mode-lines.ts'
 
 export type Explained = {
   readonly asker: Asker
@@ -39,5 +39,6 @@ function whyFilesRefuse({ user }: Asker, files: AskedOfFiles | undefined): strin
   if (user !== undefined && files.who === undefined) {
     return `${user.userName} has no uid, which enforcement kernel needs`
   }
-  return whyModeBitsRefuse(files)
+  const refusal = findModeRefusal(files)
+  return refusal && `${refusal.path} (${refusal.mode}): ${refusal.text}`
 }

@@ -5,6 +5,7 @@ import { ensureMasterKey, type OpenDirectory, openDirectory, requireSealingKey }
 import { type OpenNamespace, openNamespace } from '#namespace'
 import type { Config } from '../config.ts'
 import { identityProvider } from '../identity-provider.ts'
+import { mayBeLinked } from '../may-be-linked.ts'
 import { recordKeysOf } from '../record-keys.ts'
 import { CommandError, isErrno } from './command-error.ts'
 import { expected } from './expected.ts'
@@ -46,6 +47,7 @@ export async function openOperator({ config }: Place): Promise<Operator> {
       directoriesMax,
       ...recordKeysOf(masterKey),
       threads: THREADS,
+      mayBeLinked: mayBeLinked(config),
       problems: ({ kind, bucket, path, message }) =>
         complain([kind, bucket, path, message].filter((part) => part !== undefined).join(' ')),
     }),

@@ -609,6 +609,17 @@ napi_value modified(napi_env env, napi_callback_info info) {
   });
 }
 
+// Of an open file, whoever has opened it: by the file system's own word, as mayWriteIn.
+napi_value mayRead(napi_env env, napi_callback_info info) {
+  Call c(env, info);
+  int fd = descriptor(c);
+  return c.start(c.mount->pool, c.string(3), [=](Job& j) {
+    if (syscall(SYS_faccessat2, fd, "", R_OK, AT_EACCESS | AT_EMPTY_PATH) == 0) return j.give(true);
+    if (errno == EACCES) return j.give(false);
+    j.fail("faccessat2");
+  });
+}
+
 napi_value setMode(napi_env env, napi_callback_info info) {
   Call c(env, info);
   int fd = descriptor(c);
@@ -920,7 +931,7 @@ napi_value init(napi_env env, napi_value exports) {
 
   const std::pair<const char*, napi_callback> calls[] = {
       {"find", find}, {"findNow", findNow}, {"open", open}, {"create", create}, {"statPath", statPath}, {"flushDirectory", flushDirectoryAt},
-      {"rename", rename}, {"link", link}, {"linkAcross", linkAcross}, {"mayWriteIn", mayWriteIn}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
+      {"rename", rename}, {"link", link}, {"linkAcross", linkAcross}, {"mayWriteIn", mayWriteIn}, {"mayRead", mayRead}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
       {"scan", scan}, {"statMany", statMany}, {"publish", publish}, {"space", space}, {"close", closeFile}, {"closeNow", closeNow}, {"stat", statFile},
       {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified}, {"setMode", setMode}, {"rights", rights},
       {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock}, {"lockNow", lockNow},

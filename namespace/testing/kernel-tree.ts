@@ -32,7 +32,7 @@ export type On = 'as it is' | 'as on NFS'
 
 /** `owners`: uid and gids of bucket owners, for lifecycle rules. In the namespace root everybody may make directories. */
 export async function openKernelTree(
-  on: On,
+  on: On = 'as it is',
   owners: Readonly<Record<string, PosixIdentity>> = {},
 ): Promise<KernelTree> {
   const directory = await makeDirectory()

@@ -48,6 +48,8 @@ const works = {
       ...stat,
       tags: [{ key: 'colour', value }],
     })),
+  hold: (as: Namespace, bucket = '', key = '') =>
+    as.objects.amend({ bucket, key }, (stat) => ({ ...stat, legalHold: true })),
   copy: (as: Namespace, bucket = '', key = '', target = '') =>
     as.objects.copy({ bucket, key }, { bucket, key: target }, { describe: () => plain }),
   list: (as: Namespace, bucket = '') => listAll(as, bucket),

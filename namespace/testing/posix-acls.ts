@@ -19,7 +19,8 @@ export async function writeAcl(calls: FileCalls, path: string, acl: PosixAcl): P
     bytes.writeUInt16LE(permissions, 6 + index * 8)
     bytes.writeUInt32LE(id, 8 + index * 8)
   }
-  const descriptor = await calls.open(path, 'read')
+  const stat = await calls.statPath(path)
+  const descriptor = await calls.open(path, stat?.type === 'directory' ? 'directory' : 'read')
   try {
     await calls.writeAttribute(descriptor, posixAclAttribute, bytes)
   } finally {

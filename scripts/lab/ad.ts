@@ -1,70 +1,50 @@
 /**
- * npm run lab:ad      a seeded Active Directory domain controller, until Ctrl-C
- *
- * Says how to reach it, by hand and from a causeway.toml. Afterwards nothing is left of it but the provisioned domain that the next one is
- * copied from (auth/testing/provisioned-domain.ts).
+ * npm run lab:ad                     the whole product through nginx with people of a real domain controller, with clients in other languages
+ * npm run lab:ad -- --trials 20      with so many trials of each revocation, and the table of their times
+ * npm run lab:ad -- --users 50000    what each question to a domain of so many users costs
+ * npm run lab:ad -- --serve          a seeded domain controller, until Ctrl-C
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { stringify } from 'smol-toml'
-import { type DomainController, startDomainController } from '../../auth/testing/domain-controller.ts'
-import { type Seed, seedDomain } from '../../auth/testing/seed-domain.ts'
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError } from 'commander'
+import { execa } from 'execa'
+import { serveDomain } from './ad-serve.ts'
+import { measureSize } from './ad-size.ts'
 
-const ABOUT: Readonly<Record<keyof Seed, string>> = {
-  svc: 'binds and reads; in no group',
-  alice: 'in data-scientists, which is in research, which is in staff',
-  bob: 'in staff',
-  carol: 'in no group',
-  dave: 'in staff; disabled',
-  erin: 'in staff; expired',
-  frank: 'in staff; must change the password',
+type Options = { readonly serve?: boolean; readonly users?: number; readonly trials: number }
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+
+const program = new Command('lab:ad')
+  .option('--serve', 'no suite, but a domain controller with people and groups, until Ctrl-C')
+  .option('--users <number>', 'no suite, but what each question costs with so many users in the domain', wholeNumber)
+  .option('--trials <number>', 'of each revocation', wholeNumber, 2)
+  .argument('[files...]', 'of the suite, as vitest takes them; default all')
+  .action(async (files: readonly string[], { serve, users, trials }: Options) => {
+    if (serve) return serveDomain()
+    if (users !== undefined) return measureSize(users)
+    process.exitCode = await runSuite(files, trials)
+  })
+
+function wholeNumber(value: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above 0.')
+  return Number(value)
 }
 
-const asked = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
-})
-const directory = await mkdtemp('/tmp/causeway-lab-ad-')
-try {
-  const controller = await startDomainController({ directory })
-  try {
-    const seed = await seedDomain(controller.administrator)
-    const passwordFile = join(directory, 'bind-password')
-    await writeFile(passwordFile, seed.svc.password, { mode: 0o600 })
-    console.log(introduction(controller, seed, passwordFile))
-    await asked
-  } finally {
-    await controller.stop()
-  }
-} catch (error) {
+/** Resolves with the exit code. */
+async function runSuite(files: readonly string[], trials: number): Promise<number> {
+  const options = { cwd: project, stdio: 'inherit', reject: false } as const
+  const clients = await execa(join(project, 'scripts/setup-conformance'), options)
+  if (clients.exitCode !== 0) return 1
+  const vitest = join(project, 'node_modules/.bin/vitest')
+  const suite = await execa(vitest, ['run', '--project', 'domain', ...files], {
+    ...options,
+    env: { CAUSEWAY_TRIALS: String(trials) },
+  })
+  return suite.exitCode ?? 1
+}
+
+await program.parseAsync().catch((error: unknown) => {
   console.error(`lab: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 1
-} finally {
-  await rm(directory, { recursive: true, force: true })
-}
-
-function introduction(controller: DomainController, seed: Seed, passwordFile: string): string {
-  const { url, caFile, base } = controller
-  const identity = {
-    provider: 'active-directory',
-    servers: [url],
-    ca_file: caFile,
-    base_dn: base,
-    bind_dn: seed.svc.dn,
-    bind_password_file: passwordFile,
-  }
-  const users = (Object.keys(ABOUT) as readonly (keyof Seed)[]).map(
-    (name) => `  ${name.padEnd(6)} ${seed[name].password.padEnd(15)} ${ABOUT[name]}`,
-  )
-  return `A domain controller answers at ${url}; its domain is ${controller.netbiosName}, ${controller.realm}. Users and passwords:
-
-${users.join('\n')}
-
-By hand:
-
-  LDAPTLS_CACERT=${caFile} ldapsearch -LLL -H ${url} -x -D '${seed.svc.dn}' -y ${passwordFile} -b ${base} '(sAMAccountName=alice)'
-
-In a causeway.toml:
-
-${stringify({ identity })}
-Ctrl-C ends it.`
-}
+})

@@ -123,6 +123,16 @@ describe('a user', () => {
     expect(await users.findByCanonicalId(before?.canonicalId ?? '')).toBeUndefined()
   })
 
+  it('is in two groups that are in each other', async () => {
+    const { administrator } = controller
+    const { guid } = await administrator.addUser('circler')
+    await administrator.addGroup('circle-a', ['circler'])
+    await administrator.addGroup('circle-b', ['circle-a'])
+    await administrator.addMember('circle-a', 'circle-b')
+    const found = await open().users.findUser(guid)
+    expect(found?.groups.filter((name) => name.startsWith('circle')).toSorted()).toEqual(['circle-a', 'circle-b'])
+  })
+
   it('is in a thousand groups, one in the other and the last in the first', { timeout: 120_000 }, async () => {
     const { administrator } = controller
     const { guid } = await administrator.addUser('joiner')
@@ -209,6 +219,27 @@ describe('the user of a uid', () => {
   })
 })
 
+describe('a directory of any size', () => {
+  it('is searched by what it has an index of, where it is not asked for one entry', async () => {
+    const client = controller.client()
+    await client.bind(seed.svc.dn, seed.svc.password)
+    onTestFinished(() => client.unbind())
+    const { searchEntries } = await client.search(`CN=Schema,CN=Configuration,${controller.base}`, {
+      scope: 'one',
+      filter:
+        '(|(lDAPDisplayName=sAMAccountName)(lDAPDisplayName=userPrincipalName)(lDAPDisplayName=mail)(lDAPDisplayName=objectSid))',
+      attributes: ['lDAPDisplayName', 'searchFlags'],
+    })
+    const isIndexed = ({ searchFlags }: (typeof searchEntries)[number]) => (Number(searchFlags) & 1) === 1
+    expect(searchEntries.map((entry) => [entry.lDAPDisplayName, isIndexed(entry)]).toSorted()).toEqual([
+      ['mail', true],
+      ['objectSid', true],
+      ['sAMAccountName', true],
+      ['userPrincipalName', true],
+    ])
+  })
+})
+
 describe('an account', () => {
   it('that is disabled or expired has no keys; whether one that is locked or has no valid password has any is configured', async () => {
     const { administrator } = controller
@@ -240,6 +271,21 @@ describe('an account', () => {
     expect(await users.findUser(guid)).toMatchObject({ disabled: true })
     expect(asked()).toBe(questions)
   })
+
+  it.each([-2, 2])(
+    'is not locked by a gateway whose clock is %i hours off: the controller says what time it is',
+    async (hours) => {
+      const { dn, name, password } = await controller.administrator.addUser(`skewed${hours}`)
+      const { users } = open({ now: () => new Date(Date.now() + hours * 3_600_000) })
+      const answers: unknown[] = []
+      for (let tries = 0; tries < 8; tries++) answers.push(await users.checkPassword(name, 'wrong'))
+      expect(answers).toEqual([undefined, undefined, undefined, ...Array(5).fill('throttled')])
+      const client = controller.client()
+      await client.bind(dn, password)
+      await client.unbind()
+      expect(await users.checkPassword(name, password)).toMatchObject({ userName: name }) // the right one ends the count
+    },
+  )
 
   it('a wrong password does not change who the gateway is to the directory', async () => {
     const { users } = open()

@@ -217,8 +217,8 @@ export function openActiveDirectoryUsers(options: ActiveDirectoryUsersOptions): 
 
   async function mayTry(objectGuid: string): Promise<boolean> {
     const { dn } = await domainNames()
-    const { count, policy } = await ask('trials', (search) => readTrials(search, dn, objectGuid)).catch(toldWith)
-    return mayTryPassword(count, policy, now().getTime())
+    const { count, policy, nowMs } = await ask('trials', (search) => readTrials(search, dn, objectGuid)).catch(toldWith)
+    return mayTryPassword(count, policy, nowMs ?? now().getTime())
   }
 
   return {

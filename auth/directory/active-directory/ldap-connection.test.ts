@@ -166,6 +166,21 @@ it('a password is tried on a connection of its own, which is closed again', asyn
   await expect(connection.checkPassword(`CN=alice,${BASE}`, 'secret')).rejects.toThrow(LdapUnreachable)
 })
 
+it.each<[string, Parameters<StubLdapServer['behave']>[0]]>([
+  ['hangs after accept', { accept: 'silence' }],
+  ['hangs at the bind', { bind: 'silence' }],
+  ['resets at once', { accept: 'reset' }],
+  ['resets instead of an answer', { bind: 'reset' }],
+  ['resets in the middle of a success', { bind: 'reset in mid-answer' }],
+  ['refers to another one', { bind: { code: 10 } }],
+  ['wants another bind first', { bind: { code: 14 } }],
+])('by a controller that %s no password is right, nor is it wrong', async (_, behaviour) => {
+  const connection = connectTo(await started({ behaviour }))
+  const begunMs = performance.now()
+  await expect(connection.checkPassword(`CN=alice,${BASE}`, 'secret')).rejects.toThrow(LdapUnreachable)
+  expect(performance.now() - begunMs).toBeLessThan(1500)
+})
+
 it('a closed connection stays closed', async () => {
   const server = await started()
   const connection = connectTo(server)

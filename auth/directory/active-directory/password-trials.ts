@@ -36,13 +36,19 @@ export function mayTryPassword(
   return (counts ? wrong : 0) < limit
 }
 
+export type Trials = {
+  readonly count: TrialCount
+  readonly policy: LockoutPolicy
+  /**
+   * By the clock of the controller, which is the one that its times are of: by a gateway's that is half an hour ahead, each count would be over,
+   * and accounts would be locked. undefined where it does not tell.
+   */
+  readonly nowMs: number | undefined
+}
+
 /** Never from memory: the count moves without a sequence number. */
-export async function readTrials(
-  search: Search,
-  domainDn: string,
-  objectGuid: string,
-): Promise<{ readonly count: TrialCount; readonly policy: LockoutPolicy }> {
-  const [entry, domain] = await Promise.all([
+export async function readTrials(search: Search, domainDn: string, objectGuid: string): Promise<Trials> {
+  const [entry, domain, rootDse] = await Promise.all([
     readEntry(search, `<GUID=${objectGuid}>`, [
       'badPwdCount',
       'badPasswordTime',
@@ -50,6 +56,7 @@ export async function readTrials(
       'msDS-ResultantPSO',
     ]),
     readEntry(search, domainDn, ['lockoutThreshold', 'lockOutObservationWindow']),
+    readEntry(search, '', ['currentTime']),
   ])
   const lastWrong = number(entry, 'badPasswordTime')
   const count = {
@@ -62,7 +69,7 @@ export async function readTrials(
     own === undefined
       ? undefined
       : await readEntry(search, own.toString(), ['msDS-LockoutThreshold', 'msDS-LockoutObservationWindow'])
-  return { count, policy: policyOf(domain, settings) }
+  return { count, policy: policyOf(domain, settings), nowMs: generalizedTimeMs(rootDse?.currentTime) }
 }
 
 /** The stricter of the two where a user has settings of their own; most bind accounts may not read these. */
@@ -86,4 +93,12 @@ async function readEntry(search: Search, dn: string, attributes: string[]): Prom
 function number(entry: Entry | undefined, attribute: string): number {
   const [value] = [entry?.[attribute] ?? []].flat()
   return Number(value?.toString() ?? 0)
+}
+
+/** `20260131235959.0Z` (RFC 4517, 3.3.13), as Active Directory writes it. */
+function generalizedTimeMs(value: Entry[string] | undefined): number | undefined {
+  const [, date, hour, minute, second] = /^(\d{8})(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/.exec(String(value)) ?? []
+  if (date === undefined) return undefined
+  const day = date.replace(/^(....)(..)/, '$1-$2-')
+  return Date.parse(`${day}T${hour}:${minute}:${second}Z`)
 }

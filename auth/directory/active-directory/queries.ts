@@ -87,7 +87,8 @@ export async function findObjectGuid(
 ): Promise<string | undefined> {
   const { entries } = await search(baseDn, {
     scope: 'sub',
-    filter: all([...isPerson(), equals(attribute, value)]),
+    // What has few first: Samba reads the index from the left, and that of all persons is as long as the domain has people.
+    filter: all([equals(attribute, value), ...isPerson()]),
     attributes: ['objectGUID'],
     explicitBufferAttributes: ['objectGUID'],
   })
@@ -105,8 +106,8 @@ export async function findGroup(
   const { entries } = await search(baseDn, {
     scope: 'sub',
     filter: all([
-      equals('objectCategory', 'group'),
       isSid ? equals('objectSid', objectSidBytes(name)) : equals('sAMAccountName', name),
+      equals('objectCategory', 'group'),
     ]),
     attributes: ['objectSid', 'sAMAccountName'],
     explicitBufferAttributes: ['objectSid'],

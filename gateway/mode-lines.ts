@@ -35,13 +35,22 @@ const endings: Readonly<Partial<Record<ObjectPath['kind'], readonly string[]>>> 
   hidden: ['  further down this account may not look'],
 }
 
+export type ModeRefusal = {
+  /** Absolute; has the object key in it. */
+  readonly path: string
+  /** `drwxr-x--- 990:990` */
+  readonly mode: string
+  /** `other may not search` */
+  readonly text: string
+}
+
 /** The first part of the way that refuses; undefined: none does. */
-export function whyModeBitsRefuse({ who, path, need }: AskedOfFiles): string | undefined {
+export function findModeRefusal({ who, path, need }: AskedOfFiles): ModeRefusal | undefined {
   if (who === undefined) return undefined
-  const refusing = fileRights(who, path, need).find(({ answer }) => answer === 'no' || answer === 'sticky')
+  const refusing = fileRights(who, path, need).find(({ answer }) => answer !== 'yes')
   if (refusing === undefined) return undefined
   const { component } = refusing
-  return `${component.path} (${modeOf(component)} ${ownerOf(component)}): ${textOf(refusing)}`
+  return { path: component.path, mode: `${modeOf(component)} ${ownerOf(component)}`, text: textOf(refusing) }
 }
 
 const texts: Readonly<Record<FileRight['answer'], (right: FileRight) => string>> = {

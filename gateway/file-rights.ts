@@ -77,7 +77,8 @@ const ofLast: Readonly<Record<FileNeed, readonly Permission[]>> = {
   read: ['read'],
   amend: ['read', 'write'],
   replace: [],
-  list: ['read', 'search'],
+  // Without search, a listing is empty.
+  list: ['read'],
   makeBucket: change,
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { PathComponent } from '#namespace'
-import { type AskedOfFiles, modeLines, modeOf, whyModeBitsRefuse } from './mode-lines.ts'
+import { type AskedOfFiles, findModeRefusal, modeLines, modeOf } from './mode-lines.ts'
 
 const component = (path: string, mode: number, more: Partial<PathComponent> = {}): PathComponent => ({
   ...{ path, type: 'directory', mode, uid: 0, gid: 0, acl: undefined },
@@ -37,7 +37,7 @@ test('each part of the way has its mode, owner and group, what the user may ther
 
 test('without a uid the modes are shown, and nothing is said about anybody', () => {
   expect(modeLines({ ...asked, who: undefined })[2]).toBe('  drwxr-s---  990:21000  -  /t/photos')
-  expect(whyModeBitsRefuse({ ...asked, who: undefined })).toBeUndefined()
+  expect(findModeRefusal({ ...asked, who: undefined })).toBeUndefined()
 })
 
 test.each([
@@ -49,8 +49,12 @@ test.each([
 })
 
 test('the first part that refuses is the reason', () => {
-  expect(whyModeBitsRefuse(asked)).toBe('/t/photos (drwxr-s--- 990:21000): other may not search')
-  expect(whyModeBitsRefuse({ ...asked, who: { uid: 1000, gid: 21_000, groups: [] } })).toBeUndefined()
+  expect(findModeRefusal(asked)).toEqual({
+    path: '/t/photos',
+    mode: 'drwxr-s--- 990:21000',
+    text: 'other may not search',
+  })
+  expect(findModeRefusal({ ...asked, who: { uid: 1000, gid: 21_000, groups: [] } })).toBeUndefined()
 })
 
 test('what is kept by a sticky bit, decided by an ACL or not asked at all is told so', () => {
@@ -58,7 +62,7 @@ test('what is kept by a sticky bit, decided by an ACL or not asked at all is tol
     ({ ...asked, need: 'replace', path: { kind: 'whole', components: [component('/t', 0o1777), last] } }) as const
   const sticky = way(component('/t/a', 0o666, { type: 'file' }))
   expect(modeLines(sticky)[2]).toContain('kept by the sticky bit of its directory')
-  expect(whyModeBitsRefuse(sticky)).toContain('kept by the sticky bit')
+  expect(findModeRefusal(sticky)?.text).toContain('kept by the sticky bit')
   expect(modeLines(way(component('/t/a', 0o666, { type: 'file', uid: 1000 })))[2]).toContain('  not asked  ')
   const entries = [{ tag: 'user', permissions: 4, id: 1000 }] as const
   const acl = { ...way(component('/t/a', 0o640, { type: 'file', acl: entries })), need: 'read' } as const
