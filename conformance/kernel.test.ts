@@ -135,6 +135,8 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
       mode: expect.any(String),
       text: 'other may not search',
     })
+    // On NFS explain is refused what the gateway sees: README.md, "Enforcement".
+    if (root !== undefined) return
     const { stdout, exitCode } = await gateway.causeway(['explain', '--as', 'bob', 's3:GetObject', 'docs/b/note'])
     expect([stdout.split('\n').at(-1), exitCode]).toEqual([`denied: ${files.path} (${files.mode}): ${files.text}`, 1])
     expect((await gateway.causeway(['explain', '--as', 'alice', 's3:GetObject', 'docs/b/note'])).stdout).toMatch(
