@@ -191,7 +191,7 @@ function looks(looker: FileCalls, openers: Openers): Omit<FileCalls, keyof Chang
     truncate: (descriptor, size) => of(descriptor).truncate(descriptor, size),
     setModified: (descriptor, mtimeNs) => of(descriptor).setModified(descriptor, mtimeNs),
     // The one question about an open file that is not its opener's.
-    mayRead: (descriptor) => looker.mayRead(descriptor),
+    may: (descriptor, want) => looker.may(descriptor, want),
     setMode: (descriptor, mode) => of(descriptor).setMode(descriptor, mode),
     flush: (descriptor) => of(descriptor).flush(descriptor),
     readAttribute: (descriptor, name) => of(descriptor).readAttribute(descriptor, name),

@@ -3,7 +3,7 @@ import { writeDirectoryObject } from './directory-object.ts'
 import { NamespaceError } from './errors.ts'
 import { fence } from './fence.ts'
 import { isErrno } from './file-errors.ts'
-import type { Descriptor, Found } from './files.ts'
+import { type Descriptor, FileError, type Found } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
 import { flushAttribute } from './flush-attribute.ts'
 import { frozenRecord } from './frozen-record.ts'
@@ -76,6 +76,7 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
   const isVersioned = (await place.versioning()) !== undefined
   const clone = isVersioned && target.entry === undefined ? await findClone(place, key, target, opened) : undefined
   try {
+    await requireMayWrite(place, target, descriptor)
     const to = change((clone ?? target).stat)
     const record = amended(frozenRecord(target), to)
     await requireUnamended(place, target, descriptor, held)
@@ -94,6 +95,19 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
   } finally {
     if (clone !== undefined) await closeFound(place.service, clone.found)
   }
+}
+
+/**
+ * Where the file system decides who may do what: to amend is to write to the file, also where the record has no room on it and goes into a side-car of the
+ * service's. What protects a version is the service's file. Throws FileError EACCES.
+ */
+async function requireMayWrite(
+  { posix, calls }: Place,
+  { path, found }: Located,
+  descriptor: Descriptor,
+): Promise<void> {
+  if (posix === undefined || found.stat.uid === process.geteuid?.()) return
+  if (!(await calls.may(descriptor, 'write'))) throw new FileError('EACCES', 'faccessat2', path)
 }
 
 function descriptorOf({ found }: Located): Descriptor {

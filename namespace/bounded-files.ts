@@ -55,7 +55,7 @@ const kinds: Readonly<Record<Exclude<keyof FileCalls, 'lock'> | 'linkAcross', Ki
   link: 'quick',
   linkAcross: 'quick',
   mayWriteIn: 'quick',
-  mayRead: 'quick',
+  may: 'quick',
   setMode: 'quick',
   unlink: 'quick',
   removeDirectory: 'quick',
@@ -283,7 +283,7 @@ export function boundedFiles(files: Files, limits: Limits): BoundedFiles {
       truncate: (descriptor, size) => on('truncate', [descriptor], () => calls.truncate(descriptor, size)),
       setModified: (descriptor, mtimeNs) =>
         on('setModified', [descriptor], () => calls.setModified(descriptor, mtimeNs)),
-      mayRead: (descriptor) => on('mayRead', [descriptor], () => calls.mayRead(descriptor)),
+      may: (descriptor, want) => on('may', [descriptor], () => calls.may(descriptor, want)),
       setMode: (descriptor, mode) => on('setMode', [descriptor], () => calls.setMode(descriptor, mode)),
       flush: (descriptor) => on('flush', [descriptor], () => calls.flush(descriptor)),
       flushDirectory: (path) => ask('flushDirectory', path, () => calls.flushDirectory(path)),

@@ -121,8 +121,8 @@ export type FileCalls = {
   truncate(descriptor: Descriptor, sizeBytes: number): Promise<void>
   /** futimens: the time of the last modification, nothing else. */
   setModified(descriptor: Descriptor, mtimeNs: bigint): Promise<void>
-  /** Whether an open file may be read, whoever has opened it (as mayWriteIn). */
-  mayRead(descriptor: Descriptor): Promise<boolean>
+  /** Whether an open file may be read, or written, whoever has opened it (as mayWriteIn). */
+  may(descriptor: Descriptor, want: 'read' | 'write'): Promise<boolean>
   /** fchmod. */
   setMode(descriptor: Descriptor, mode: number): Promise<void>
   flush(descriptor: Descriptor): Promise<void>

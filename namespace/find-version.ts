@@ -151,7 +151,7 @@ async function mayRead(
   const rights = read?.trusted === true ? read.record.posix : undefined
   if (rights !== undefined) return askModeBits(posix, rights, ['read']).missing.length === 0
   const descriptor = await service.open(path, 'read')
-  return calls.mayRead(descriptor).finally(() => service.close(descriptor))
+  return calls.may(descriptor, 'read').finally(() => service.close(descriptor))
 }
 
 /** Throws MethodNotAllowed for a delete marker (P-171). */

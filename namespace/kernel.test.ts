@@ -267,6 +267,18 @@ describe.skipIf(process.getuid?.() !== 0).each(kinds)('enforcement kernel, the f
     expect(await codeOf(ask(alice, 'tag', 'tagged', 'k', 'red', versionId))).toBeUndefined()
   })
 
+  test('tags are given by who may write the file, also those that have no room on it', async () => {
+    await answerOf(ask(alice, 'createBucket', 'labels'))
+    await chmod(on('labels'), 0o755)
+    await writeFile(on('labels/dropped'), 'x')
+    await chown(on('labels/dropped'), uidOf(alice), staff)
+    await chmod(on('labels/dropped'), 0o644)
+    expect(await codeOf(ask(bob, 'label', 'labels', 'dropped'))).toBe('AccessDenied')
+    expect(await answerOf(ask(alice, 'stat', 'labels', 'dropped'))).not.toHaveProperty('tags')
+    await answerOf(ask(alice, 'label', 'labels', 'dropped'))
+    expect(await answerOf(ask(bob, 'stat', 'labels', 'dropped'))).toMatchObject({ tags: { length: 50 } })
+  })
+
   test('a version under legal hold, a file of the service’s own, is read by whoever might read it before', async () => {
     await answerOf(ask(alice, 'createBucket', 'held'))
     await chown(on('held'), uidOf(alice), staff)

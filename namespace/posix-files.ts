@@ -127,7 +127,7 @@ function callsOf({ mount, publishMount }: Mounts, who: NativeIdentity, names: Op
     truncate: async (descriptor, size) => native.truncate(mount, who, descriptor, names.of(descriptor), offsetOf(size)),
     setModified: async (descriptor, mtimeNs) =>
       native.setModified(mount, who, descriptor, names.of(descriptor), mtimeNs),
-    mayRead: async (descriptor) => native.mayRead(mount, who, descriptor, names.of(descriptor)),
+    may: async (descriptor, want) => native.may(mount, who, descriptor, names.of(descriptor), want === 'write'),
     setMode: async (descriptor, mode) => native.setMode(mount, who, descriptor, names.of(descriptor), mode),
     flush: async (descriptor) => native.flush(mount, who, descriptor, names.of(descriptor)),
     flushDirectory: async (path) => native.flushDirectory(mount, who, wellFormed(path)),

@@ -610,12 +610,12 @@ napi_value modified(napi_env env, napi_callback_info info) {
 }
 
 // Of an open file, whoever has opened it: by the file system's own word, as mayWriteIn.
-napi_value mayRead(napi_env env, napi_callback_info info) {
+napi_value may(napi_env env, napi_callback_info info) {
   Call c(env, info);
-  int fd = descriptor(c);
+  int fd = descriptor(c), want = c.truth(4) ? W_OK : R_OK;
   return c.start(c.mount->pool, c.string(3), [=](Job& j) {
-    if (syscall(SYS_faccessat2, fd, "", R_OK, AT_EACCESS | AT_EMPTY_PATH) == 0) return j.give(true);
-    if (errno == EACCES) return j.give(false);
+    if (syscall(SYS_faccessat2, fd, "", want, AT_EACCESS | AT_EMPTY_PATH) == 0) return j.give(true);
+    if (errno == EACCES || errno == EROFS) return j.give(false);
     j.fail("faccessat2");
   });
 }
@@ -933,7 +933,7 @@ napi_value init(napi_env env, napi_value exports) {
 
   const std::pair<const char*, napi_callback> calls[] = {
       {"find", find}, {"findNow", findNow}, {"open", open}, {"create", create}, {"statPath", statPath}, {"flushDirectory", flushDirectoryAt},
-      {"rename", rename}, {"link", link}, {"linkAcross", linkAcross}, {"mayWriteIn", mayWriteIn}, {"mayRead", mayRead}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
+      {"rename", rename}, {"link", link}, {"linkAcross", linkAcross}, {"mayWriteIn", mayWriteIn}, {"may", may}, {"unlink", unlink}, {"removeDirectory", removeDirectory}, {"makeDirectory", makeDirectory},
       {"scan", scan}, {"statMany", statMany}, {"publish", publish}, {"space", space}, {"close", closeFile}, {"closeNow", closeNow}, {"stat", statFile},
       {"read", read}, {"write", write}, {"hashRange", hashRange}, {"truncate", truncate}, {"flush", flush}, {"setModified", modified}, {"setMode", setMode}, {"rights", rights},
       {"readAttribute", readAttribute}, {"writeAttribute", writeAttribute}, {"removeAttribute", removeAttribute}, {"lock", lock}, {"lockNow", lockNow},

@@ -135,7 +135,7 @@ export type Native = {
   ): Promise<number>
   truncate(mount: Mount, who: NativeIdentity, descriptor: number, path: string, size: number): Promise<void>
   flush(mount: Mount, who: NativeIdentity, descriptor: number, path: string): Promise<void>
-  mayRead(mount: Mount, who: NativeIdentity, descriptor: number, path: string): Promise<boolean>
+  may(mount: Mount, who: NativeIdentity, descriptor: number, path: string, write: boolean): Promise<boolean>
   setMode(mount: Mount, who: NativeIdentity, descriptor: number, path: string, mode: number): Promise<void>
   setModified(mount: Mount, who: NativeIdentity, descriptor: number, path: string, mtimeNs: bigint): Promise<void>
   readAttribute(

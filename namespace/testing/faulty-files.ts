@@ -93,7 +93,7 @@ const syscalls: Readonly<Partial<Record<CallName, string>>> = {
   removeDirectory: 'unlinkat',
   makeDirectory: 'mkdirat',
   mayWriteIn: 'faccessat2',
-  mayRead: 'faccessat2',
+  may: 'faccessat2',
   setMode: 'fchmod',
   scan: 'getdents64',
   lock: 'fcntl',
@@ -229,7 +229,7 @@ function faultyCalls(
     truncate: (descriptor, size) => pass('truncate', at(descriptor), () => inner.truncate(descriptor, size)),
     setModified: (descriptor, mtimeNs) =>
       pass('setModified', at(descriptor), () => inner.setModified(descriptor, mtimeNs)),
-    mayRead: (descriptor) => pass('mayRead', at(descriptor), () => inner.mayRead(descriptor)),
+    may: (descriptor, want) => pass('may', at(descriptor), () => inner.may(descriptor, want)),
     setMode: (descriptor, mode) => pass('setMode', at(descriptor), () => inner.setMode(descriptor, mode)),
     flush: (descriptor) => pass('flush', at(descriptor), () => inner.flush(descriptor)),
     flushDirectory: (path) => pass('flushDirectory', [path], () => inner.flushDirectory(path)),

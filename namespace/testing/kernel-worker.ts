@@ -48,6 +48,12 @@ const works = {
       ...stat,
       tags: [{ key: 'colour', value }],
     })),
+  /** With more tags than an attribute has room for. */
+  label: (as: Namespace, bucket = '', key = '') =>
+    as.objects.amend({ bucket, key }, (stat) => ({
+      ...stat,
+      tags: Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`.padEnd(128, 'x'), value: 'v'.repeat(256) })),
+    })),
   hold: (as: Namespace, bucket = '', key = '') =>
     as.objects.amend({ bucket, key }, (stat) => ({ ...stat, legalHold: true })),
   copy: (as: Namespace, bucket = '', key = '', target = '') =>
