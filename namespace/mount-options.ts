@@ -143,11 +143,11 @@ const identityRules: readonly Rule<IdentityFault['kind']>[] = [
       `${mountPoint} is mounted with sec=${options.get('sec')}: the file server wants a Kerberos ticket of each user, and S3 keys bring none. Mount it with sec=sys, or set identity.enforcement to "service".`,
   },
   {
-    // RFC 8276 gives extended attributes to 4.2. A 4.0 client opens a file by its name, so also the right to its directory is asked for.
+    // A 4.0 client opens a file by its name, so also the right to its directory is asked for, which the service has not.
     kind: 'unknown',
     broken: ({ type, options }) => /^nfs4?$/.test(type) && Number(options.get('vers') ?? '4.2') < 4.2,
     say: ({ mountPoint, options }) =>
-      `${mountPoint} is mounted with vers=${options.get('vers')}: it has no extended attributes, so that whoever S3 lets do it changes the tags of an object, also where they may not write its file. Mount it with vers=4.2.`,
+      `${mountPoint} is mounted with vers=${options.get('vers')}: there the gateway cannot look at all files of users for itself, and versioned buckets fail where it cannot. Mount it with vers=4.2.`,
   },
   {
     // mount.cifs(8): all calls are those of the mount's account; with multiuser each uid needs a password or ticket in its keyring.
