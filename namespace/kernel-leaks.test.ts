@@ -125,8 +125,10 @@ describe.skipIf(process.getuid?.() !== 0)('enforcement kernel', () => {
           }
         }
         expect(wrong).toEqual([])
-        expect(tally.refused).toBeGreaterThan(calls * 0.3)
-        expect(tally.allowed).toBeGreaterThan(calls * 0.3)
+        // The whole run has half of its calls refused; a share of a shorter one is chance, and its kills take more of it.
+        const isWhole = calls === 50_000
+        expect(tally.refused).toBeGreaterThan(calls * (isWhole ? 0.5 : 0.3))
+        expect(tally.allowed).toBeGreaterThan(calls * (isWhole ? 0.4 : 0.3))
         expect(tally.killed).toBeGreaterThan(0)
         console.info(`${tally.allowed} allowed, ${tally.refused} refused, ${tally.killed} killed`)
       } finally {
