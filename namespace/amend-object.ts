@@ -76,7 +76,7 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
   const isVersioned = (await place.versioning()) !== undefined
   const clone = isVersioned && target.entry === undefined ? await findClone(place, key, target, opened) : undefined
   try {
-    await requireMayWrite(place, target, descriptor)
+    await requireMayWriteFile(place, target, descriptor)
     const to = change((clone ?? target).stat)
     const record = amended(frozenRecord(target), to)
     await requireUnamended(place, target, descriptor, held)
@@ -101,7 +101,7 @@ async function amendFile(place: Place, key: string, target: Target, change: Chan
  * Where the file system decides who may do what: to amend is to write to the file, also where the record has no room on it and goes into a side-car of the
  * service's. What protects a version is the service's file. Throws FileError EACCES.
  */
-async function requireMayWrite(
+async function requireMayWriteFile(
   { posix, calls }: Place,
   { path, found }: Located,
   descriptor: Descriptor,

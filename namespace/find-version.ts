@@ -112,7 +112,7 @@ export async function readVersions(
 export const entryPath = (place: Place, key: string, name: string): string =>
   within(place, join(versionsDirectory(key), name))
 
-/** As the service, since nobody else gets into `.s3`; the file's own mode says whether the caller may read it. */
+/** As the service, since nobody else gets into `.s3`; whether the caller may read it is isVisible's to say. */
 export async function findEntry(
   place: Place,
   key: string,
@@ -128,7 +128,6 @@ export async function findEntry(
   if (found === undefined) return undefined
   try {
     const record = await place.records.read(found)
-    if (want.keepOpen && !(await mayRead(place, { path, record }))) throw new NamespaceError('AccessDenied')
     const stat: ObjectStat = { ...objectStat(place.bucket.name, key, found.stat, record), versionId }
     return { stat, path, kind: 'plain', found, record, versionId, isMarker, isCurrent: false, isLatest: false }
   } catch (error) {
@@ -137,17 +136,14 @@ export async function findEntry(
   }
 }
 
-/** Whether a listing shows it to whoever asks. A marker has nothing to be read. */
-export const isVisible = async (place: Place, version: LocatedVersion): Promise<boolean> =>
-  version.isMarker || version.isCurrent || (await mayRead(place, version))
-
-/** Of a file of the service's own that stands for a user's, as the record says; else the file system is asked. */
-async function mayRead(
-  place: Place,
-  { path, record: read }: Pick<LocatedVersion, 'path' | 'record'>,
-): Promise<boolean> {
+/**
+ * Whether whoever asks may read it, and so hear of it. A marker has nothing to be read; the current version was found with their right. Of a file of the
+ * service's own that stands for a user's the record says it, else the file system.
+ */
+export async function isVisible(place: Place, version: LocatedVersion): Promise<boolean> {
   const { posix, calls, service } = place
-  if (posix === undefined) return true
+  if (posix === undefined || version.isMarker || version.isCurrent) return true
+  const { path, record: read } = version
   const rights = read?.trusted === true ? read.record.posix : undefined
   if (rights !== undefined) return askModeBits(posix, rights, ['read']).missing.length === 0
   const descriptor = await service.open(path, 'read')

@@ -1,9 +1,16 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NamespaceError } from './errors.ts'
-import type { FileCalls } from './files.ts'
+import { type FileCalls, FileError } from './files.ts'
 import { closeFound, findObject, type Located } from './find-object.ts'
-import { findNewestEntry, findVersion, looksMost, requireObject } from './find-version.ts'
+import {
+  findNewestEntry,
+  findVersion,
+  isVisible,
+  type LocatedVersion,
+  looksMost,
+  requireObject,
+} from './find-version.ts'
 import { keyPath } from './key-path.ts'
 import { isLinkedElsewhere, linkedFile } from './linked-file.ts'
 import { type Place, requireBucket } from './place.ts'
@@ -53,7 +60,8 @@ export async function readObject(
 async function locate(place: Place, key: string, versionId: string | undefined, want?: Want): Promise<Located> {
   if (versionId !== undefined) {
     const version = await findVersion(place, key, versionId, want)
-    return version === undefined ? Promise.reject(await missing(place, key, versionId)) : requireObject(place, version)
+    if (version === undefined) throw await missing(place, key, versionId)
+    return requireVisible(place, await requireObject(place, version))
   }
   for (let look = 1; ; look += 1) {
     const located = await findObject(place, key, want)
@@ -63,6 +71,18 @@ async function locate(place: Place, key: string, versionId: string | undefined, 
     const isThere = newest?.isMarker === false && look < looksMost
     if (!isThere) throw await missing(place, key, undefined, newest)
   }
+}
+
+/** The service has found it, where nobody else gets; also what is told of a version is for who may read it. Throws FileError EACCES. */
+async function requireVisible(place: Place, version: LocatedVersion): Promise<LocatedVersion> {
+  let isRefused = true
+  try {
+    isRefused = !(await isVisible(place, version))
+    if (!isRefused) return version
+  } finally {
+    if (isRefused) await closeFound(place.service, version.found)
+  }
+  throw new FileError('EACCES', 'faccessat2', version.path)
 }
 
 /** NoSuchBucket when it is the bucket that went away. After a DELETE in a versioned bucket it says so (P-171). */

@@ -796,10 +796,7 @@ napi_value openMount(napi_env env, napi_callback_info info) {
   return external(env, mount);
 }
 
-// What the process was when it began: uid, and its permitted capabilities, 32 bits each.
-napi_value rights(napi_env env, napi_callback_info) {
-  const auto& capabilities = base().capabilities;
-  double values[3] = {static_cast<double>(base().identity.uid), static_cast<double>(capabilities[0].permitted), static_cast<double>(capabilities[1].permitted)};
+napi_value triple(napi_env env, const double (&values)[3]) {
   napi_value out = nullptr;
   napi_create_array_with_length(env, 3, &out);
   for (uint32_t i = 0; i < 3; i++) {
@@ -808,6 +805,13 @@ napi_value rights(napi_env env, napi_callback_info) {
     napi_set_element(env, out, i, value);
   }
   return out;
+}
+
+// What the process was when it began: uid, and its permitted capabilities, 32 bits each.
+napi_value rights(napi_env env, napi_callback_info) {
+  const auto& capabilities = base().capabilities;
+  double values[3] = {static_cast<double>(base().identity.uid), static_cast<double>(capabilities[0].permitted), static_cast<double>(capabilities[1].permitted)};
+  return triple(env, values);
 }
 
 napi_value closeMount(napi_env env, napi_callback_info info) {
@@ -837,14 +841,7 @@ napi_value load(napi_env env, napi_callback_info info) {
     values[1] += static_cast<double>(load.running);
     values[2] = std::max(values[2], static_cast<double>(load.oldestMs));
   }
-  napi_value out = nullptr;
-  napi_create_array_with_length(env, 3, &out);
-  for (uint32_t i = 0; i < 3; i++) {
-    napi_value value;
-    napi_create_double(env, values[i], &value);
-    napi_set_element(env, out, i, value);
-  }
-  return out;
+  return triple(env, values);
 }
 
 napi_value createHasher(napi_env env, napi_callback_info info) {

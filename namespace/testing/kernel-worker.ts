@@ -40,6 +40,7 @@ const works = {
     await object.close()
     return Buffer.concat(pieces).toString()
   },
+  statVersion: (as: Namespace, bucket = '', key = '', versionId = '') => as.objects.stat({ bucket, key, versionId }),
   stat: (as: Namespace, bucket = '', key = '') => as.objects.stat({ bucket, key }),
   remove: (as: Namespace, bucket = '', key = '', versionId?: string) =>
     as.objects.remove({ bucket, key, ...versionOf(versionId) }, {}),
